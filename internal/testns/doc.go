@@ -1,0 +1,2 @@
+// Package testns gives tests throwaway network namespaces. Only tests and examples import it.
+package testns

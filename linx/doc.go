@@ -1,0 +1,2 @@
+// Package linx is not described yet.
+package linx

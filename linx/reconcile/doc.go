@@ -1,0 +1,2 @@
+// Package reconcile is not described yet.
+package reconcile
