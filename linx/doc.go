@@ -1,2 +1,2 @@
-// Package linx is not described yet.
+// Package linx names namespaces, enters them, and links services together.
 package linx

@@ -1,58 +1,156 @@
 package linx
 
 import (
-	"context"
 	"errors"
+	"fmt"
+	"os"
+	"sync"
 )
 
 // ErrNamespaceGone says that a Namespace no longer names what it named: its process has exited, its
-// file is gone, or the file names another namespace now.
+// file is gone, or it names another namespace now.
 //
 // The error of a process that has exited wraps suture.ErrDoNotRestart as well: it never comes
 // back. A file may, so an error about a Path does not.
 var ErrNamespaceGone = errors.New("namespace gone")
 
-// ID tells namespaces apart for as long as the machine runs, and across its reboots: it is made of the
-// kernel's boot id and the network namespace's cookie (SO_NETNS_COOKIE). It is opaque, comparable, and
-// may be stored. The empty ID names no namespace. (Device and inode would not do: the kernel uses an
-// inode again as soon as it is free.)
-type ID string
-
 // Handle pins one namespace: it keeps meaning the same one after the pid or the path is reused.
 // Its methods are safe for concurrent use.
+//
+// An open handle of a PID or a Path keeps the namespace alive, so Close it when there is nothing to do, and
+// whenever the namespace is gone. What is left of a handle after that, one fd for a PID, goes with
+// the garbage.
 type Handle struct {
-	ns Namespace
+	ns      Namespace
+	process *process // of a PID; as long as the handle
+
+	mu   sync.Mutex
+	held *held // nil: closed
+	id   ID
+}
+
+// held is what an open handle holds.
+type held struct {
+	spaces []*space      // the network namespace first; none for Self
+	closed chan struct{} // closed by Close
 }
 
 // Find settles which process a PID means and returns a closed Handle of it: one that holds the
 // identity, but does not keep the namespace alive. Refresh opens it. For Self and Path there is
-// nothing to settle.
-func (ns Namespace) Find() (*Handle, error) { panic("not yet") }
+// nothing to settle. If no such process runs, the error wraps ErrNamespaceGone and suture.ErrDoNotRestart.
+func (ns Namespace) Find() (*Handle, error) {
+	if err := ns.Validate(); err != nil {
+		return nil, err
+	}
+	h := &Handle{ns: ns}
+	if ns.kind == ofPID {
+		p, err := findProcess(ns.pid)
+		if err != nil {
+			return nil, err
+		}
+		h.process = p
+	}
+	return h, nil
+}
 
 // Open is Find and Refresh.
-func (ns Namespace) Open() (*Handle, error) { panic("not yet") }
-
-// Validate reports what is wrong with the name itself: a pid below 1, an empty path.
-func (ns Namespace) Validate() error { panic("not yet") }
+func (ns Namespace) Open() (*Handle, error) {
+	h, err := ns.Find()
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Refresh(); err != nil {
+		if h.process != nil {
+			h.process.pidfd.Close()
+		}
+		return nil, err
+	}
+	return h, nil
+}
 
 // Namespace is the name that the handle was made from.
 func (h *Handle) Namespace() Namespace { return h.ns }
 
-// Refresh makes the handle usable. A closed one is opened: for a PID, the same process's namespaces
-// as ever; for a Path, whatever network namespace the file names by now, so that ID may change. An open
-// one is checked: the error wraps ErrNamespaceGone if the name no longer means what is held.
-func (h *Handle) Refresh() error { panic("not yet") }
+// Refresh makes the handle usable. A closed one is opened: for a PID, with the namespaces that the same
+// process is in by now; for a Path, with whatever network namespace the file names by now. So the ID may change.
+// An open one is checked: the error wraps ErrNamespaceGone if the name no longer means what is held.
+//
+// Any other error says nothing about the namespace but that it could not be had or looked at this time, and names the
+// capability that is missing where one is. An error leaves the handle as it was.
+func (h *Handle) Refresh() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held != nil {
+		return h.check(h.held)
+	}
+	spaces, err := h.open()
+	if err != nil {
+		return err
+	}
+	id, err := h.identify(spaces)
+	if err != nil {
+		closeAll(spaces)
+		return err
+	}
+	h.held, h.id = &held{spaces: spaces, closed: make(chan struct{})}, id
+	return nil
+}
+
+func (h *Handle) open() ([]*space, error) {
+	switch h.ns.kind {
+	case ofPID:
+		return h.process.spaces()
+	case ofPath:
+		s, err := openPath(h.ns.path)
+		if err != nil {
+			return nil, err
+		}
+		return []*space{s}, nil
+	default:
+		return nil, nil
+	}
+}
+
+// check tells whether the name still means what is held.
+func (h *Handle) check(held *held) error {
+	switch h.ns.kind {
+	case ofPID:
+		return h.process.check(held.spaces)
+	case ofPath:
+		return checkPath(h.ns.path, held.spaces[0])
+	default:
+		return nil
+	}
+}
 
 // ID identifies the network namespace of an open handle, or the one that it had when it was closed.
-func (h *Handle) ID() ID { panic("not yet") }
+// Before the first Refresh it is empty.
+func (h *Handle) ID() ID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.id
+}
 
-// Do runs fn on a thread inside the namespace and returns its error.
-func (h *Handle) Do(fn func() error) error { panic("not yet") }
+// Close lets go of the namespace, so that the kernel can destroy it once the calls of Do that are under way have ended. The
+// identity is kept, pidfd included, and Refresh opens the handle again. Closing twice is fine.
+func (h *Handle) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held == nil {
+		return nil
+	}
+	err := closeAll(h.held.spaces)
+	close(h.held.closed)
+	h.held = nil
+	return err
+}
 
-// Wait returns when Refresh would say that the namespace is gone, with that error, or when ctx ends,
-// with its error. It costs no thread and no wakeup until then.
-func (h *Handle) Wait(ctx context.Context) error { panic("not yet") }
-
-// Close lets go of the namespace, so that the kernel can destroy it. The identity is kept, pidfd
-// included, and Refresh opens the handle again. Closing twice is fine.
-func (h *Handle) Close() error { panic("not yet") }
+// hold gives what is held, or an error that wraps os.ErrClosed.
+func (h *Handle) hold() (*held, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held == nil {
+		return nil, fmt.Errorf("linx: %s: the handle: %w", h.ns, os.ErrClosed)
+	}
+	return h.held, nil
+}

@@ -1,6 +1,10 @@
 package linx
 
-import "fmt"
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
 
 // Namespace says where to act: in the process's own namespaces, in those of another process, or
 // in a network namespace that a file names. It is a name and no more: making one opens nothing and
@@ -19,6 +23,10 @@ const (
 	ofPath
 )
 
+// maxPID is the kernel's PID_MAX_LIMIT on 64 bits. What is above it, pidfd_open(2) would cut off
+// to 32 bits and so take for another process.
+const maxPID = 1 << 22
+
 // Self is where this process itself lives.
 func Self() Namespace { return Namespace{} }
 
@@ -28,7 +36,8 @@ func Self() Namespace { return Namespace{} }
 func PID(pid int) Namespace { return Namespace{kind: ofPID, pid: pid} }
 
 // Path names the network namespace that is bind-mounted at path, such as /run/netns/blue, as ip-netns(8)
-// makes them. What the file names may change; see Handle.Refresh.
+// makes them. The path is absolute: a relative one would change its meaning with the working directory.
+// What the file names may change; see Handle.Refresh.
 func Path(path string) Namespace { return Namespace{kind: ofPath, path: path} }
 
 // String gives "self", "pid 4711" or "/run/netns/blue".
@@ -41,4 +50,20 @@ func (ns Namespace) String() string {
 	default:
 		return "self"
 	}
+}
+
+// Validate reports what is wrong with the name itself, without asking the kernel: a pid that no process
+// can have, a path that is empty, relative or holds a NUL. Find and Open begin with it.
+func (ns Namespace) Validate() error {
+	switch {
+	case ns.kind == ofPID && (ns.pid < 1 || ns.pid > maxPID):
+		return fmt.Errorf("linx: PID(%d): a pid is between 1 and %d", ns.pid, maxPID)
+	case ns.kind == ofPath && ns.path == "":
+		return fmt.Errorf("linx: Path(%q): want the absolute path of a network namespace, as /run/netns/blue", ns.path)
+	case ns.kind == ofPath && strings.ContainsRune(ns.path, 0):
+		return fmt.Errorf("linx: Path(%q): a path cannot hold a NUL", ns.path)
+	case ns.kind == ofPath && !filepath.IsAbs(ns.path):
+		return fmt.Errorf("linx: Path(%q): want an absolute path, as /run/netns/%[1]s", ns.path)
+	}
+	return nil
 }

@@ -1,6 +1,159 @@
 package linx
 
-import "github.com/thejerf/suture/v4"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
 
-// OneForAll is not written yet.
-func OneForAll(name string, services ...suture.Service) suture.Service { panic("not yet") }
+	"github.com/thejerf/suture/v4"
+
+	"github.com/linx-go/linx-go/internal/member"
+)
+
+// OneForAll runs services with linked failures: when one ends, for whatever reason, the others
+// are stopped, and Serve returns (or panics) with the first one's reason once all have ended. It is the
+// one_for_all of an OTP supervisor without the restarting: the supervisor that it is added to restarts
+// the whole group.
+//
+// Members are started in the order given, each on a goroutine of its own. What Serve makes of the first end:
+//
+//   - an error is wrapped, with the names of group and member, so that suture.ErrDoNotRestart and
+//     suture.ErrTerminateSupervisorTree keep their meaning;
+//   - a nil that nobody asked for, and runtime.Goexit, are errors that name the member;
+//   - a panic panics again, as a *PanicError with the member's name and stack;
+//   - the end of Serve's own context is ctx.Err().
+//
+// What the others do once they are told to stop changes none of this, and their errors are dropped: they mostly echo
+// the first. A panic among them is not dropped: its text, stack included, is added to the error or *PanicError;
+// and if it was ctx that ended, Serve panics with it. A member that ignores its context holds up Serve, as nobody can end
+// a goroutine from outside; the supervisor reports it (suture.EventStopTimeout) when it stops the group.
+//
+// A second Serve of the same group waits for the first to end, or for its own context: suture's Remove followed by
+// Add overlaps the two. A member's name in messages is its String method's result, or its type.
+//
+// OneForAll panics if the name is empty, if there is no service, if one is nil, and if one is or holds a
+// *suture.Supervisor (see suture.HasSupervisor): that cannot be served twice. Add the group to the supervisor,
+// not the other way round.
+func OneForAll(name string, services ...suture.Service) suture.Service {
+	if name == "" {
+		panic("linx: OneForAll: the name is empty; it is what the supervisor's log will call the group")
+	}
+	if len(services) == 0 {
+		panic(fmt.Sprintf("linx: OneForAll %s: no services; want at least one", name))
+	}
+	g := &oneForAll{name: name, serving: make(chan struct{}, 1)}
+	for i, s := range services {
+		if isNil(s) {
+			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] is nil", name, i))
+		}
+		if h, ok := s.(suture.HasSupervisor); ok && h.GetSupervisor() != nil {
+			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] (%s) is or holds a *suture.Supervisor, which cannot be "+
+				"served twice; give the services themselves, or add the group to that supervisor", name, i, serviceName(s)))
+		}
+		g.members = append(g.members, groupMember{s, serviceName(s)})
+	}
+	return g
+}
+
+type oneForAll struct {
+	name    string
+	members []groupMember
+	serving chan struct{} // holds a token while Serve runs
+}
+
+type groupMember struct {
+	suture.Service
+	name string
+}
+
+// end is a member's end.
+type end struct {
+	who groupMember
+	member.Exit
+}
+
+func (g *oneForAll) String() string { return g.name }
+
+// Serve runs the members until the first ends; see OneForAll.
+func (g *oneForAll) Serve(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	select {
+	case g.serving <- struct{}{}:
+		defer func() { <-g.serving }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+
+	linked, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ends := make(chan end, len(g.members))
+	for _, m := range g.members {
+		member.Run(func() error { return m.Serve(linked) }, func(e member.Exit) { ends <- end{m, e} })
+	}
+	first := <-ends
+	stopped := ctx.Err() // nil: nobody asked the first to end
+	cancel()
+	var panics []*PanicError
+	panics = g.appendPanic(panics, first)
+	for range len(g.members) - 1 {
+		panics = g.appendPanic(panics, <-ends)
+	}
+
+	const also = "and while the others were being stopped, "
+	switch {
+	case stopped == nil && first.Panic == nil:
+		err := g.reason(first)
+		for _, p := range panics {
+			err = fmt.Errorf("%w\n%s%v", err, also, p) // not %w: what p wraps must not count
+		}
+		return err
+	case len(panics) == 0:
+		return stopped
+	}
+	p := panics[0]
+	for _, later := range panics[1:] {
+		p.Stack = fmt.Appendf(p.Stack, "\n%s%v", also, later)
+	}
+	panic(p)
+}
+
+// reason makes an error of an end that nobody asked for and that was no panic.
+func (g *oneForAll) reason(e end) error {
+	err := e.Err
+	switch {
+	case e.Goexit:
+		err = errors.New("called runtime.Goexit")
+	case err == nil:
+		err = errors.New("returned nil without being asked to stop")
+	}
+	return fmt.Errorf("%s: %s: %w", g.name, e.who.name, err)
+}
+
+func (g *oneForAll) appendPanic(panics []*PanicError, e end) []*PanicError {
+	if e.Panic == nil {
+		return panics
+	}
+	return append(panics, &PanicError{Service: g.name + ": " + e.who.name, Value: e.Panic.Value, Stack: e.Panic.Stack})
+}
+
+func serviceName(s suture.Service) string {
+	if s, ok := s.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprintf("%T", s)
+}
+
+// isNil sees through an interface that holds a nil pointer or func.
+func isNil(s suture.Service) bool {
+	switch v := reflect.ValueOf(s); v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return v.IsNil()
+	default:
+		return false
+	}
+}

@@ -21,6 +21,13 @@ type Panic struct {
 // Go runs f on a new goroutine. The channel gives one Exit, after f and all that it deferred have run.
 func Go(f func() error) <-chan Exit {
 	exit := make(chan Exit, 1)
+	Run(f, func(e Exit) { exit <- e })
+	return exit
+}
+
+// Run is Go for an owner that waits for many members in one place: the goroutine ends by calling ended, which must not
+// block or panic.
+func Run(f func() error, ended func(Exit)) {
 	go func() {
 		e := Exit{Goexit: true} // holds unless f returns or panics
 		// Goexit runs deferred calls too, but recover gives nil then.
@@ -29,9 +36,8 @@ func Go(f func() error) <-chan Exit {
 			if v := recover(); v != nil {
 				e = Exit{Panic: &Panic{Value: v, Stack: debug.Stack()}}
 			}
-			exit <- e
+			ended(e)
 		}()
 		e = Exit{Err: f()}
 	}()
-	return exit
 }
