@@ -1,6 +1,7 @@
 package linx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,9 +18,9 @@ var ErrNamespaceGone = errors.New("namespace gone")
 // Handle pins one namespace: it keeps meaning the same one after the pid or the path is reused.
 // Its methods are safe for concurrent use.
 //
-// An open handle of a PID or a Path keeps the namespace alive, so Close it when there is nothing to do, and
-// whenever the namespace is gone. What is left of a handle after that, one fd for a PID, goes with
-// the garbage.
+// An open handle of a PID or a Path keeps the namespace alive, so Close it when there is nothing to do,
+// and when the namespace is gone. All that a closed handle keeps is the pidfd of a PID, which goes with the
+// garbage.
 type Handle struct {
 	ns      Namespace
 	process *process // of a PID; as long as the handle
@@ -31,13 +32,15 @@ type Handle struct {
 
 // held is what an open handle holds.
 type held struct {
-	spaces []*space      // the network namespace first; none for Self
-	closed chan struct{} // closed by Close
+	spaces []*space        // the network namespace first; none for Self
+	ctx    context.Context // ends when the handle is closed
+	end    func()
 }
 
 // Find settles which process a PID means and returns a closed Handle of it: one that holds the
 // identity, but does not keep the namespace alive. Refresh opens it. For Self and Path there is
-// nothing to settle. If no such process runs, the error wraps ErrNamespaceGone and suture.ErrDoNotRestart.
+// nothing to settle. If no such process runs, the error wraps ErrNamespaceGone and
+// suture.ErrDoNotRestart.
 func (ns Namespace) Find() (*Handle, error) {
 	if err := ns.Validate(); err != nil {
 		return nil, err
@@ -72,16 +75,17 @@ func (ns Namespace) Open() (*Handle, error) {
 func (h *Handle) Namespace() Namespace { return h.ns }
 
 // Refresh makes the handle usable. A closed one is opened: for a PID, with the namespaces that the same
-// process is in by now; for a Path, with whatever network namespace the file names by now. So the ID may change.
-// An open one is checked: the error wraps ErrNamespaceGone if the name no longer means what is held.
+// process is in by now; for a Path, with the network namespace that the file names by now. So the ID may
+// change. An open one is checked: the error wraps ErrNamespaceGone if the name no longer means what is held;
+// Close and Refresh then look again.
 //
-// Any other error says nothing about the namespace but that it could not be had or looked at this time, and names the
-// capability that is missing where one is. An error leaves the handle as it was.
+// Any other error says that the namespace could not be had or looked at this time, and where a
+// capability is missing, which. An error leaves the handle as it was.
 func (h *Handle) Refresh() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held != nil {
-		return h.check(h.held)
+		return h.check()
 	}
 	spaces, err := h.open()
 	if err != nil {
@@ -92,7 +96,8 @@ func (h *Handle) Refresh() error {
 		closeAll(spaces)
 		return err
 	}
-	h.held, h.id = &held{spaces: spaces, closed: make(chan struct{})}, id
+	ctx, end := context.WithCancel(context.Background())
+	h.held, h.id = &held{spaces, ctx, end}, id
 	return nil
 }
 
@@ -101,23 +106,19 @@ func (h *Handle) open() ([]*space, error) {
 	case ofPID:
 		return h.process.spaces()
 	case ofPath:
-		s, err := openPath(h.ns.path)
-		if err != nil {
-			return nil, err
-		}
-		return []*space{s}, nil
+		return openPath(h.ns.path)
 	default:
 		return nil, nil
 	}
 }
 
 // check tells whether the name still means what is held.
-func (h *Handle) check(held *held) error {
+func (h *Handle) check() error {
 	switch h.ns.kind {
 	case ofPID:
-		return h.process.check(held.spaces)
+		return h.process.check(h.held.spaces)
 	case ofPath:
-		return checkPath(h.ns.path, held.spaces[0])
+		return checkPath(h.ns.path, h.held.spaces[0])
 	default:
 		return nil
 	}
@@ -131,26 +132,31 @@ func (h *Handle) ID() ID {
 	return h.id
 }
 
-// Close lets go of the namespace, so that the kernel can destroy it once the calls of Do that are under way have ended. The
-// identity is kept, pidfd included, and Refresh opens the handle again. Closing twice is fine.
+// Close lets go of the namespace, so that the kernel can destroy it, once the calls of Do that are under
+// way have ended. The identity is kept, pidfd included, and Refresh opens the handle again. Closing
+// twice is fine.
 func (h *Handle) Close() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held == nil {
 		return nil
 	}
+	h.held.end() // before the files: see waitPath
 	err := closeAll(h.held.spaces)
-	close(h.held.closed)
 	h.held = nil
 	return err
 }
 
-// hold gives what is held, or an error that wraps os.ErrClosed.
+// hold gives what is held, or closed's error.
 func (h *Handle) hold() (*held, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.held == nil {
-		return nil, fmt.Errorf("linx: %s: the handle: %w", h.ns, os.ErrClosed)
+		return nil, h.closed()
 	}
 	return h.held, nil
+}
+
+func (h *Handle) closed() error {
+	return fmt.Errorf("linx: %s: the handle is closed: %w", h.ns, os.ErrClosed)
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // ID tells namespaces apart for as long as the machine runs, and across its reboots: it is made of the
-// kernel's boot id and the network namespace's cookie (SO_NETNS_COOKIE, Linux 5.14). It is opaque, comparable, and
-// may be stored. The empty ID names no namespace. (Device and inode would not do: the kernel uses an
-// inode again as soon as it is free.)
+// kernel's boot id and the network namespace's cookie (SO_NETNS_COOKIE, Linux 5.14). It is opaque,
+// comparable, and may be stored. The empty ID names no namespace. (Device and inode would not do: the
+// kernel uses an inode again as soon as it is free.)
 type ID string
 
 const bootID = "/proc/sys/kernel/random/boot_id"

@@ -59,7 +59,7 @@ func (ns Namespace) Validate() error {
 	case ns.kind == ofPID && (ns.pid < 1 || ns.pid > maxPID):
 		return fmt.Errorf("linx: PID(%d): a pid is between 1 and %d", ns.pid, maxPID)
 	case ns.kind == ofPath && ns.path == "":
-		return fmt.Errorf("linx: Path(%q): want the absolute path of a network namespace, as /run/netns/blue", ns.path)
+		return fmt.Errorf("linx: Path(%q): want the path of a network namespace, as /run/netns/blue", ns.path)
 	case ns.kind == ofPath && strings.ContainsRune(ns.path, 0):
 		return fmt.Errorf("linx: Path(%q): a path cannot hold a NUL", ns.path)
 	case ns.kind == ofPath && !filepath.IsAbs(ns.path):

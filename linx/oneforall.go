@@ -12,32 +12,32 @@ import (
 )
 
 // OneForAll runs services with linked failures: when one ends, for whatever reason, the others
-// are stopped, and Serve returns (or panics) with the first one's reason once all have ended. It is the
-// one_for_all of an OTP supervisor without the restarting: the supervisor that it is added to restarts
-// the whole group.
+// are stopped, and Serve returns (or panics) with the first one's reason once all have ended. It is a
+// one_for_all supervisor, as OTP calls it, that restarts nothing: the supervisor that it is added to
+// restarts the whole group.
 //
-// Members are started in the order given, each on a goroutine of its own. What Serve makes of the first end:
+// Serve starts the services in the order given, each on a goroutine of its own. What it makes of the
+// first end:
 //
-//   - an error is wrapped, with the names of group and member, so that suture.ErrDoNotRestart and
+//   - an error is wrapped, with the names of the group and the service, so that suture.ErrDoNotRestart and
 //     suture.ErrTerminateSupervisorTree keep their meaning;
-//   - a nil that nobody asked for, and runtime.Goexit, are errors that name the member;
-//   - a panic panics again, as a *PanicError with the member's name and stack;
-//   - the end of Serve's own context is ctx.Err().
+//   - a nil that nobody asked for, and runtime.Goexit, become errors that name the service;
+//   - a panic panics again, as a *PanicError with the service's name and stack;
+//   - if Serve's own context had ended by then, it is ctx.Err().
 //
-// What the others do once they are told to stop changes none of this, and their errors are dropped: they mostly echo
-// the first. A panic among them is not dropped: its text, stack included, is added to the error or *PanicError;
-// and if it was ctx that ended, Serve panics with it. A member that ignores its context holds up Serve, as nobody can end
-// a goroutine from outside; the supervisor reports it (suture.EventStopTimeout) when it stops the group.
+// What the others do once they are told to stop changes none of this. Their errors are dropped, for most
+// are echoes of the first. Their panics are not: the text, stack included, is added to the error's or the
+// *PanicError's; and where ctx had ended, Serve panics with them. A service that ignores its context holds
+// up Serve, for nobody can end a goroutine from outside.
 //
-// A second Serve of the same group waits for the first to end, or for its own context: suture's Remove followed by
-// Add overlaps the two. A member's name in messages is its String method's result, or its type.
+// A second Serve waits until the first has ended, or its own context: suture's Remove followed by Add
+// lets the two overlap. A service's name is what its String method says, or its type.
 //
-// OneForAll panics if the name is empty, if there is no service, if one is nil, and if one is or holds a
-// *suture.Supervisor (see suture.HasSupervisor): that cannot be served twice. Add the group to the supervisor,
-// not the other way round.
+// OneForAll panics if name is empty, if there are no services, if one is nil, and if one is or holds a
+// *suture.Supervisor (see suture.HasSupervisor), as a supervisor cannot be served twice.
 func OneForAll(name string, services ...suture.Service) suture.Service {
 	if name == "" {
-		panic("linx: OneForAll: the name is empty; it is what the supervisor's log will call the group")
+		panic("linx: OneForAll: no name; want what the supervisor's log is to call the group")
 	}
 	if len(services) == 0 {
 		panic(fmt.Sprintf("linx: OneForAll %s: no services; want at least one", name))
@@ -49,7 +49,7 @@ func OneForAll(name string, services ...suture.Service) suture.Service {
 		}
 		if h, ok := s.(suture.HasSupervisor); ok && h.GetSupervisor() != nil {
 			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] (%s) is or holds a *suture.Supervisor, which cannot be "+
-				"served twice; give the services themselves, or add the group to that supervisor", name, i, serviceName(s)))
+				"served twice; want the services themselves", name, i, serviceName(s)))
 		}
 		g.members = append(g.members, groupMember{s, serviceName(s)})
 	}
@@ -77,13 +77,12 @@ func (g *oneForAll) String() string { return g.name }
 
 // Serve runs the members until the first ends; see OneForAll.
 func (g *oneForAll) Serve(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	select {
 	case g.serving <- struct{}{}:
 		defer func() { <-g.serving }()
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 
@@ -96,8 +95,7 @@ func (g *oneForAll) Serve(ctx context.Context) error {
 	first := <-ends
 	stopped := ctx.Err() // nil: nobody asked the first to end
 	cancel()
-	var panics []*PanicError
-	panics = g.appendPanic(panics, first)
+	panics := g.appendPanic(nil, first)
 	for range len(g.members) - 1 {
 		panics = g.appendPanic(panics, <-ends)
 	}
@@ -136,7 +134,8 @@ func (g *oneForAll) appendPanic(panics []*PanicError, e end) []*PanicError {
 	if e.Panic == nil {
 		return panics
 	}
-	return append(panics, &PanicError{Service: g.name + ": " + e.who.name, Value: e.Panic.Value, Stack: e.Panic.Stack})
+	who := g.name + ": " + e.who.name
+	return append(panics, &PanicError{Service: who, Value: e.Panic.Value, Stack: e.Panic.Stack})
 }
 
 func serviceName(s suture.Service) string {

@@ -4,22 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/thejerf/suture/v4"
 	"golang.org/x/sys/unix"
 )
 
-// process is one process for as long as the value lives. The pid is for messages; the pidfd is who it is.
+// process is one process, for as long as the value lives. The pidfd is who it is; the pid is for messages.
 type process struct {
 	pid   int
 	pidfd *os.File
 }
 
-// processSpaces are the namespaces that a PID stands for. User namespaces are not among them: a process with more than
-// one thread, as every Go program, cannot enter one.
+// processSpaces are the namespaces that a PID stands for. The user namespace is none of them: setns(2)
+// refuses it to a process of more than one thread, and a Go program has many.
 var processSpaces = [...]struct {
 	kind  int
-	ioctl uint
+	ioctl uint // since Linux 6.11
 }{
 	{unix.CLONE_NEWNET, unix.PIDFD_GET_NET_NAMESPACE},
 	{unix.CLONE_NEWUTS, unix.PIDFD_GET_UTS_NAMESPACE},
@@ -27,17 +28,17 @@ var processSpaces = [...]struct {
 }
 
 func findProcess(pid int) (*process, error) {
-	// The netpoller takes only a pidfd that was opened not to block.
+	// The netpoller refuses a pidfd without NONBLOCK.
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	switch {
 	case errors.Is(err, unix.ESRCH):
-		return nil, fmt.Errorf("linx: pid %d: no such process: %w: %w: %w", pid, ErrNamespaceGone, err, suture.ErrDoNotRestart)
-	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
-		return nil, fmt.Errorf("linx: pid %d: pidfd_open: %w (is it a thread's id? want the process's)", pid, err)
+		return nil, fmt.Errorf("linx: pid %d: %w: %w: %w", pid, ErrNamespaceGone, err, suture.ErrDoNotRestart)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT): // the latter since Linux 6.14
+		return nil, fmt.Errorf("linx: pid %d: a thread's id; want its process's: pidfd_open: %w", pid, err)
 	case err != nil:
 		return nil, fmt.Errorf("linx: pid %d: pidfd_open: %w", pid, err)
 	}
-	p := &process{pid: pid, pidfd: os.NewFile(uintptr(fd), fmt.Sprintf("pidfd of %d", pid))}
+	p := &process{pid: pid, pidfd: os.NewFile(uintptr(fd), fmt.Sprintf("pidfd:%d", pid))}
 	if err := p.running(); err != nil {
 		p.pidfd.Close()
 		return nil, err
@@ -45,10 +46,10 @@ func findProcess(pid int) (*process, error) {
 	return p, nil
 }
 
-// running asks the pidfd, which knows zombies from processes that run (signal 0 does not), and the leader's end from
-// the last thread's.
+// running asks the pidfd, which alone decides: signal 0 reaches zombies too, and /proc/PID does not tell
+// the main thread's end from the last thread's.
 func (p *process) running() error {
-	var exited bool
+	exited := false
 	err := control(p.pidfd, func(fd int) (err error) {
 		exited, err = readable(fd)
 		return err
@@ -57,13 +58,10 @@ func (p *process) running() error {
 		return fmt.Errorf("linx: pid %d: polling the pidfd: %w", p.pid, err)
 	}
 	if exited {
-		return p.gone()
+		return fmt.Errorf("linx: pid %d: %w: the process has exited: %w",
+			p.pid, ErrNamespaceGone, suture.ErrDoNotRestart)
 	}
 	return nil
-}
-
-func (p *process) gone() error {
-	return fmt.Errorf("linx: pid %d: the process has exited: %w: %w", p.pid, ErrNamespaceGone, suture.ErrDoNotRestart)
 }
 
 // readable polls without waiting.
@@ -77,7 +75,7 @@ func readable(fd int) (bool, error) {
 	}
 }
 
-// spaces opens the process's namespaces.
+// spaces opens the namespaces that the process is in.
 func (p *process) spaces() (spaces []*space, err error) {
 	defer func() {
 		if err != nil {
@@ -86,16 +84,23 @@ func (p *process) spaces() (spaces []*space, err error) {
 		}
 	}()
 	for _, want := range processSpaces {
-		s, err := p.space(want.kind, want.ioctl)
+		file, err := p.byIoctl(want.ioctl)
+		if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) { // not known to this kernel
+			file, err = p.byProc(want.kind)
+		}
 		if errors.Is(err, unix.EOPNOTSUPP) && want.kind != unix.CLONE_NEWNET {
 			continue // a kernel without such namespaces
 		}
 		if err != nil {
 			return spaces, p.failed(want.kind, err)
 		}
+		s, err := newSpace(file, want.kind)
+		if err != nil {
+			return spaces, p.failed(want.kind, err)
+		}
 		spaces = append(spaces, s)
 	}
-	// Only now is it sure that what was opened by pid belonged to this process.
+	// If it runs by now, then what byProc found by number was of this process, not of one that came after it.
 	return spaces, p.running()
 }
 
@@ -107,9 +112,9 @@ func (p *process) check(held []*space) error {
 	}
 	defer closeAll(now)
 	for i, s := range now {
-		if i >= len(held) || s.node != held[i].node {
-			return fmt.Errorf("linx: pid %d: the process has moved to another %s namespace: %w",
-				p.pid, kindName(s.kind), ErrNamespaceGone)
+		if s.node != held[i].node {
+			return fmt.Errorf("linx: pid %d: %w: the process has moved to another %s namespace",
+				p.pid, ErrNamespaceGone, kindName(s.kind))
 		}
 	}
 	return nil
@@ -122,30 +127,15 @@ func (p *process) failed(kind int, err error) error {
 	}
 	switch {
 	case errors.Is(err, unix.ESRCH), errors.Is(err, unix.ENOENT):
-		err = fmt.Errorf("%w (the main thread has exited, other threads run)", err)
+		err = fmt.Errorf("%w (the main thread has exited)", err)
 	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
-		err = fmt.Errorf("%w (needs CAP_SYS_PTRACE, in the process's user namespace)", err)
+		err = fmt.Errorf("%w (needs CAP_SYS_PTRACE in the process's user namespace)", err)
 	}
 	return fmt.Errorf("linx: pid %d: opening its %s namespace: %w", p.pid, kindName(kind), err)
 }
 
-func (p *process) space(kind int, ioctl uint) (*space, error) {
-	file, err := p.byIoctl(kind, ioctl)
-	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) { // before Linux 6.11
-		file, err = p.byPID(kind)
-	}
-	if err != nil {
-		return nil, err
-	}
-	s, err := newSpace(file, kind)
-	if err != nil {
-		file.Close()
-	}
-	return s, err
-}
-
-func (p *process) byIoctl(kind int, ioctl uint) (*os.File, error) {
-	var ns int
+func (p *process) byIoctl(ioctl uint) (*os.File, error) {
+	ns := -1
 	err := control(p.pidfd, func(fd int) (err error) {
 		ns, err = unix.IoctlRetInt(fd, ioctl)
 		return err
@@ -153,9 +143,25 @@ func (p *process) byIoctl(kind int, ioctl uint) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(ns), p.path(kind)), nil
+	return os.NewFile(uintptr(ns), "namespace of "+p.pidfd.Name()), nil
 }
 
-func (p *process) byPID(kind int) (*os.File, error) { return os.Open(p.path(kind)) }
-
-func (p *process) path(kind int) string { return fmt.Sprintf("/proc/%d/ns/%s", p.pid, procName(kind)) }
+// byProc goes by the process's number, which may belong to another one by now: ask running afterwards.
+func (p *process) byProc(kind int) (*os.File, error) {
+	name := procName(kind)
+	if _, err := os.Stat("/proc/self/ns/" + name); errors.Is(err, unix.ENOENT) {
+		return nil, unix.EOPNOTSUPP
+	}
+	// /proc may be that of another pid namespace. The fdinfo in it counts as it does.
+	var info []byte
+	err := control(p.pidfd, func(fd int) (err error) {
+		info, err = os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	_, after, _ := strings.Cut(string(info), "\nPid:\t")
+	pid, _, _ := strings.Cut(after, "\n")
+	return os.Open("/proc/" + pid + "/ns/" + name) // pid is -1 after the end, 0 where /proc does not show it
+}

@@ -11,32 +11,34 @@ import (
 // space is one open namespace.
 type space struct {
 	file *os.File
-	kind int // unix.CLONE_NEWNET and so on
+	kind int // unix.CLONE_NEWNET, ...
 	node node
 }
 
-// node tells files apart, as long as something holds them.
+// node tells files apart while they exist.
 type node struct{ dev, ino uint64 }
 
+// newSpace takes over file, and closes it on error.
 func newSpace(file *os.File, kind int) (*space, error) {
 	var st unix.Stat_t
 	if err := control(file, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
+		file.Close()
 		return nil, fmt.Errorf("fstat: %w", err)
 	}
-	return &space{file: file, kind: kind, node: node{st.Dev, st.Ino}}, nil
+	return &space{file, kind, node{st.Dev, st.Ino}}, nil
 }
 
 // enter moves the calling thread into the namespace, and tells whether it was elsewhere before.
 func (s *space) enter() (moved bool, err error) {
-	// Even into one's own namespace, setns asks for CAP_SYS_ADMIN.
+	// setns(2) asks for CAP_SYS_ADMIN even if the thread is there already.
 	var st unix.Stat_t
-	own := "/proc/thread-self/ns/" + procName(s.kind)
-	if unix.Stat(own, &st) == nil && s.node == (node{st.Dev, st.Ino}) {
+	err = unix.Stat("/proc/thread-self/ns/"+procName(s.kind), &st)
+	if err == nil && s.node == (node{st.Dev, st.Ino}) {
 		return false, nil
 	}
 	err = control(s.file, func(fd int) error { return unix.Setns(fd, s.kind) })
 	if errors.Is(err, unix.EPERM) {
-		err = fmt.Errorf("%w (needs CAP_SYS_ADMIN, here and in the user namespace that owns it)", err)
+		err = fmt.Errorf("%w (needs CAP_SYS_ADMIN, here and in the user namespace that it belongs to)", err)
 	}
 	if err != nil {
 		return false, fmt.Errorf("entering the %s namespace: %w", kindName(s.kind), err)
@@ -52,8 +54,7 @@ func closeAll(spaces []*space) error {
 	return errors.Join(errs...)
 }
 
-// control runs f on the file's descriptor, which stays open until f has returned. (File.Fd would not see to
-// that.)
+// control runs f on the file's descriptor, and keeps that open meanwhile, which File.Fd does not.
 func control(file *os.File, f func(fd int) error) error {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -66,7 +67,7 @@ func control(file *os.File, f func(fd int) error) error {
 	return inner
 }
 
-// procName is the name of a kind of namespace under /proc/PID/ns.
+// procName is what a kind of namespace is called in /proc/PID/ns.
 func procName(kind int) string {
 	switch kind {
 	case unix.CLONE_NEWNET:

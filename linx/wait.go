@@ -10,14 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Wait returns when Refresh would say that the namespace is gone, with that error, or when ctx ends, with
-// ctx.Err(). It costs one fd, and no thread and no wakeup until then; each change of the mount table wakes a Path.
+// Wait returns when Refresh would say that the namespace is gone, with that error, or when ctx ends,
+// with ctx.Err(). Any number may wait. Each costs one fd, and no thread, and no wakeup until then, but
+// that a change of the mount table wakes those of a Path, to compare once more.
 //
-// Of a PID it sees the process's exit, whether the handle is open or not. (A process that moves to another namespace
-// stays unseen until the next Refresh.) Of a Path it sees mounts come and go, in the mount namespace of
-// this process, so what is not a mount point (/proc/4711/ns/net, a symbolic link that is turned) is seen by Refresh alone;
-// and the handle must be open: if it is closed, before or meanwhile, the error wraps os.ErrClosed. Self is
-// never gone.
+// Of a PID it sees the process exit, whether the handle is open or not; that a process moved to another
+// namespace, only Refresh sees. Of a Path it sees mounts come and go, in this process's mount namespace;
+// what is no mount point (/proc/4711/ns/net, a symbolic link) may change its meaning without a mount, and
+// then again only Refresh sees it. The handle of a Path must be open: when it is closed, before
+// or meanwhile, the error wraps os.ErrClosed. Self is never gone.
+//
+// Any other error says that waiting is not possible, for want of a file descriptor or of /proc.
 func (h *Handle) Wait(ctx context.Context) error {
 	switch h.ns.kind {
 	case ofPID:
@@ -31,7 +34,7 @@ func (h *Handle) Wait(ctx context.Context) error {
 }
 
 func (p *process) wait(ctx context.Context) error {
-	// A descriptor of its own: the poller lets one reader wait on a file at a time.
+	// A descriptor of its own: the poller lets one reader at a time wait on a file.
 	var fd int
 	err := control(p.pidfd, func(pidfd int) (err error) {
 		fd, err = unix.FcntlInt(uintptr(pidfd), unix.F_DUPFD_CLOEXEC, 0)
@@ -42,11 +45,14 @@ func (p *process) wait(ctx context.Context) error {
 	}
 	file := os.NewFile(uintptr(fd), p.pidfd.Name())
 	defer file.Close()
-	err = wait(ctx, file, p.running)
-	if err != nil && !errors.Is(err, ErrNamespaceGone) && ctx.Err() == nil {
-		err = fmt.Errorf("linx: pid %d: waiting for its end: %w", p.pid, err)
+	gone, err := wait(file, p.running, ctx)
+	switch {
+	case gone != nil:
+		return gone
+	case ctx.Err() != nil:
+		return ctx.Err()
 	}
-	return err
+	return fmt.Errorf("linx: pid %d: waiting for its end: %w", p.pid, err)
 }
 
 func (h *Handle) waitPath(ctx context.Context) error {
@@ -54,60 +60,50 @@ func (h *Handle) waitPath(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// See proc_pid_mountinfo(5): a change of the mount table shows as POLLERR and POLLPRI, on a file
-	// that is always readable. The poller is edge-triggered, so each change wakes once.
+	// proc_pid_mountinfo(5): a change of the mount table shows as POLLERR and POLLPRI, on a file that is
+	// always readable. The poller is edge-triggered, so it wakes once for each.
 	file, err := os.Open("/proc/thread-self/mountinfo")
 	if err != nil {
 		return fmt.Errorf("linx: %s: watching mounts: %w", h.ns, err)
 	}
 	defer file.Close()
-
-	open, cancel := context.WithCancel(ctx)
-	defer cancel()
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		select {
-		case <-held.closed:
-			cancel()
-		case <-open.Done():
-		}
-	}()
-	defer func() { cancel(); <-closed }()
-
-	err = wait(open, file, func() error { return checkPath(h.ns.path, held.spaces[0]) })
-	if _, closed := h.hold(); closed != nil && ctx.Err() == nil {
-		return closed
-	}
-	return err
-}
-
-// wait calls check now and whenever file becomes readable, until it returns an error or ctx ends.
-func wait(ctx context.Context, file *os.File, check func() error) error {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	woken := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(woken)
-		file.SetReadDeadline(time.Unix(1, 0))
-	})
-	defer func() {
-		if !stop() {
-			<-woken
-		}
-	}()
-	var found error
-	err = raw.Read(func(uintptr) bool {
-		found = check()
-		return found != nil
-	})
+	gone, err := wait(file, func() error { return checkPath(h.ns.path, held.spaces[0]) }, ctx, held.ctx)
 	switch {
-	case found != nil:
-		return found
+	case held.ctx.Err() != nil: // first: once closed, the comparison is worth nothing
+		return h.closed()
+	case gone != nil:
+		return gone
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return err
+	return fmt.Errorf("linx: %s: watching mounts: %w", h.ns, err)
+}
+
+// wait calls check now and whenever file becomes ready, until that says that the namespace is gone, or until
+// one of ctxs ends, which is an error too.
+func wait(file *os.File, check func() error, ctxs ...context.Context) (gone, err error) {
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	for _, ctx := range ctxs {
+		ended := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(ended)
+			file.SetReadDeadline(time.Unix(1, 0)) // fails only where Read fails by itself
+		})
+		defer func() {
+			if !stop() {
+				<-ended
+			}
+		}()
+	}
+	err = raw.Read(func(uintptr) bool {
+		gone = check()
+		return errors.Is(gone, ErrNamespaceGone)
+	})
+	if err != nil {
+		gone = nil
+	}
+	return gone, err
 }

@@ -25,8 +25,8 @@ func Go(f func() error) <-chan Exit {
 	return exit
 }
 
-// Run is Go for an owner that waits for many members in one place: the goroutine ends by calling ended, which must not
-// block or panic.
+// Run is Go for an owner that waits for many members in one place: the new goroutine ends by calling ended,
+// which must neither block nor panic.
 func Run(f func() error, ended func(Exit)) {
 	go func() {
 		e := Exit{Goexit: true} // holds unless f returns or panics
