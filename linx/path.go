@@ -34,7 +34,7 @@ func wantNet(path string, file *os.File) error {
 		return err
 	})
 	if err == nil && kind != unix.CLONE_NEWNET {
-		return fmt.Errorf("linx: %s: a %s namespace; want a network namespace", path, kindName(kind))
+		return fmt.Errorf("linx: %s: want a network namespace; this one's kind is %s", path, kindName(kind))
 	}
 	if err == nil {
 		return nil

@@ -98,12 +98,15 @@ func wait(file *os.File, check func() error, ctxs ...context.Context) (gone, err
 			}
 		}()
 	}
-	err = raw.Read(func(uintptr) bool {
-		gone = check()
-		return errors.Is(gone, ErrNamespaceGone)
-	})
+	look := func(uintptr) bool {
+		if err := check(); errors.Is(err, ErrNamespaceGone) {
+			gone = err
+		}
+		return gone != nil
+	}
+	err = raw.Read(look)
 	if err != nil {
-		gone = nil
+		look(0) // a context that had ended before keeps Read from looking at all
 	}
 	return gone, err
 }
