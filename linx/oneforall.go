@@ -19,7 +19,7 @@ import (
 // Serve starts the services in the order given, each on a goroutine of its own. What it makes of the
 // first end:
 //
-//   - an error is wrapped, with the names of the group and the service, so that suture.ErrDoNotRestart and
+//   - an error is wrapped, with the service's name, so that suture.ErrDoNotRestart and
 //     suture.ErrTerminateSupervisorTree keep their meaning;
 //   - a nil that nobody asked for, and runtime.Goexit, become errors that name the service;
 //   - a panic panics again, as a *PanicError with the service's name and stack;
@@ -95,15 +95,15 @@ func (g *oneForAll) Serve(ctx context.Context) error {
 	first := <-ends
 	stopped := ctx.Err() // nil: nobody asked the first to end
 	cancel()
-	panics := g.appendPanic(nil, first)
+	panics := appendPanic(nil, first)
 	for range len(g.members) - 1 {
-		panics = g.appendPanic(panics, <-ends)
+		panics = appendPanic(panics, <-ends)
 	}
 
 	const also = "and while the others were being stopped, "
 	switch {
 	case stopped == nil && first.Panic == nil:
-		err := g.reason(first)
+		err := reason(first)
 		for _, p := range panics {
 			err = fmt.Errorf("%w\n%s%v", err, also, p) // not %w: what p wraps must not count
 		}
@@ -119,7 +119,7 @@ func (g *oneForAll) Serve(ctx context.Context) error {
 }
 
 // reason makes an error of an end that nobody asked for and that was no panic.
-func (g *oneForAll) reason(e end) error {
+func reason(e end) error {
 	err := e.Err
 	switch {
 	case e.Goexit:
@@ -127,15 +127,14 @@ func (g *oneForAll) reason(e end) error {
 	case err == nil:
 		err = errors.New("returned nil without being asked to stop")
 	}
-	return fmt.Errorf("%s: %s: %w", g.name, e.who.name, err)
+	return fmt.Errorf("%s: %w", e.who.name, err)
 }
 
-func (g *oneForAll) appendPanic(panics []*PanicError, e end) []*PanicError {
+func appendPanic(panics []*PanicError, e end) []*PanicError {
 	if e.Panic == nil {
 		return panics
 	}
-	who := g.name + ": " + e.who.name
-	return append(panics, &PanicError{Service: who, Value: e.Panic.Value, Stack: e.Panic.Stack})
+	return append(panics, &PanicError{Service: e.who.name, Value: e.Panic.Value, Stack: e.Panic.Stack})
 }
 
 func serviceName(s suture.Service) string {
