@@ -43,8 +43,10 @@ func (h *Handle) do(spaces []*space, fn func() error) error {
 	} else {
 		threads <- struct{}{}
 		exit = onThread(func() error {
-			if err := h.enter(spaces); err != nil {
-				return err
+			for _, s := range spaces {
+				if err := s.enter(); err != nil {
+					return fmt.Errorf("linx: %s: %w", h.ns, err)
+				}
 			}
 			return fn()
 		})
@@ -57,23 +59,6 @@ func (h *Handle) do(spaces []*space, fn func() error) error {
 		return fmt.Errorf("linx: %s: the function given to Do called runtime.Goexit", h.ns)
 	}
 	return exit.Err
-}
-
-// enter moves the calling goroutine, which is locked to its thread, into spaces. A thread that was there
-// already is unlocked: it can be used again.
-func (h *Handle) enter(spaces []*space) error {
-	stayed := true
-	for _, s := range spaces {
-		moved, err := s.enter()
-		if err != nil {
-			return fmt.Errorf("linx: %s: %w", h.ns, err)
-		}
-		stayed = stayed && !moved
-	}
-	if stayed {
-		runtime.UnlockOSThread()
-	}
-	return nil
 }
 
 // onThread runs f on a goroutine that is locked to a thread and never unlocked, so that the runtime ends

@@ -119,8 +119,12 @@ func serve(ctx context.Context, s suture.Service) <-chan outcome {
 	return c
 }
 
-// everyCase runs test for each way, each place of the culprit among its siblings, and siblings that obey at once and late.
-func everyCase(t *testing.T, test func(t *testing.T, way string, group func(s *stage, culprit *actor) suture.Service)) {
+// grouping makes a group of the culprit and its siblings.
+type grouping func(s *stage, culprit *actor) suture.Service
+
+// everyCase runs test for each way, each place of the culprit among its two siblings, and siblings that obey at
+// once or late, each in a bubble.
+func everyCase(t *testing.T, test func(t *testing.T, way string, group grouping)) {
 	for way := range ways {
 		for place := range 3 {
 			for _, late := range []time.Duration{0, 5 * time.Second} {
@@ -167,7 +171,7 @@ func check(t *testing.T, way string, o outcome) {
 
 func TestFirstToEndDecides(t *testing.T) {
 	for _, moment := range []time.Duration{0, time.Minute} {
-		everyCase(t, func(t *testing.T, way string, group func(*stage, *actor) suture.Service) {
+		everyCase(t, func(t *testing.T, way string, group grouping) {
 			s := new(stage)
 			g := group(s, &actor{name: "culprit", stage: s, serve: func(context.Context, int) error {
 				pass(moment)
@@ -189,7 +193,7 @@ func TestFirstToEndDecides(t *testing.T) {
 
 // What a member does once the context of the group has ended does not count, unless it panics.
 func TestEndAfterTheContext(t *testing.T) {
-	everyCase(t, func(t *testing.T, way string, group func(*stage, *actor) suture.Service) {
+	everyCase(t, func(t *testing.T, way string, group grouping) {
 		s := new(stage)
 		g := group(s, &actor{name: "culprit", stage: s, serve: func(ctx context.Context, _ int) error {
 			<-ctx.Done()
@@ -211,7 +215,7 @@ func TestEndAfterTheContext(t *testing.T) {
 // What the others do does not change the first one's reason, but their panics can be read.
 func TestEndAfterTheFirst(t *testing.T) {
 	for _, first := range []string{"an error", "a panic"} {
-		everyCase(t, func(t *testing.T, way string, group func(*stage, *actor) suture.Service) {
+		everyCase(t, func(t *testing.T, way string, group grouping) {
 			s := new(stage)
 			g := linx.OneForAll("outer", group(s, &actor{name: "culprit", stage: s, serve: func(ctx context.Context, _ int) error {
 				<-ctx.Done()

@@ -28,22 +28,26 @@ func newSpace(file *os.File, kind int) (*space, error) {
 	return &space{file, kind, node{st.Dev, st.Ino}}, nil
 }
 
-// enter moves the calling thread into the namespace, and tells whether it was elsewhere before.
-func (s *space) enter() (moved bool, err error) {
-	// setns(2) asks for CAP_SYS_ADMIN even if the thread is there already.
-	var st unix.Stat_t
-	err = unix.Stat("/proc/thread-self/ns/"+procName(s.kind), &st)
-	if err == nil && s.node == (node{st.Dev, st.Ino}) {
-		return false, nil
-	}
-	err = control(s.file, func(fd int) error { return unix.Setns(fd, s.kind) })
+// enter moves the calling thread into the namespace.
+func (s *space) enter() error {
+	err := control(s.file, func(fd int) error { return unix.Setns(fd, s.kind) })
 	if errors.Is(err, unix.EPERM) {
+		if s.here() {
+			return nil // setns(2) asks for the capability even where there is nothing to do
+		}
 		err = fmt.Errorf("%w (needs CAP_SYS_ADMIN, here and in the user namespace that it belongs to)", err)
 	}
 	if err != nil {
-		return false, fmt.Errorf("entering the %s namespace: %w", kindName(s.kind), err)
+		return fmt.Errorf("entering the %s namespace: %w", kindName(s.kind), err)
 	}
-	return true, nil
+	return nil
+}
+
+// here tells whether the calling thread is in the namespace. Without /proc, it says no.
+func (s *space) here() bool {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/thread-self/ns/"+procName(s.kind), &st)
+	return err == nil && s.node == node{st.Dev, st.Ino}
 }
 
 func closeAll(spaces []*space) error {
