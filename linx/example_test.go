@@ -138,9 +138,10 @@ func (p pump) Serve(ctx context.Context) error {
 }
 
 // valve must not stay open without a pump.
-type valve struct{}
+type valve struct{ opened chan<- bool }
 
-func (valve) Serve(ctx context.Context) error {
+func (v valve) Serve(ctx context.Context) error {
+	v.opened <- true
 	<-ctx.Done()
 	fmt.Println("the valve is closed")
 	return ctx.Err()
@@ -148,20 +149,22 @@ func (valve) Serve(ctx context.Context) error {
 
 // When the pump fails, the valve is closed first; then the supervisor starts both again.
 func ExampleOneForAll() {
-	failed := make(chan struct{})
+	failed := make(chan bool)
 	supervisor := suture.New("plant", suture.Spec{EventHook: func(e suture.Event) {
 		if e, ok := e.(suture.EventServiceTerminate); ok {
 			fmt.Printf("%s failed: %v; restarting: %v\n", e.ServiceName, e.Err, e.Restarting)
 		}
-		close(failed)
+		failed <- true
 	}})
-	trouble := make(chan error)
-	supervisor.Add(linx.OneForAll("waterworks", pump{trouble}, valve{}))
+	opened, trouble := make(chan bool, 1), make(chan error)
+	supervisor.Add(linx.OneForAll("waterworks", pump{trouble}, valve{opened}))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := supervisor.ServeBackground(ctx)
 
+	<-opened
 	trouble <- errors.New("dry")
 	<-failed
+	<-opened
 	cancel()
 	<-done
 	// Output:

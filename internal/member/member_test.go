@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var boom = errors.New("boom")
+var errBoom = errors.New("boom")
 
 //go:noinline
 func panicsInside(v any) { panic(v) }
@@ -26,7 +26,7 @@ func TestExit(t *testing.T) {
 		goexit bool
 	}{
 		"nil":    {f: func() error { return nil }},
-		"error":  {f: func() error { return boom }, err: boom},
+		"error":  {f: func() error { return errBoom }, err: errBoom},
 		"panic":  {f: func() error { panicsInside("oh"); return nil }, value: "oh"},
 		"goexit": {f: func() error { runtime.Goexit(); return nil }, goexit: true},
 		"panic during goexit": {f: func() error {
@@ -40,10 +40,10 @@ func TestExit(t *testing.T) {
 			return nil
 		}, goexit: true},
 		"recovered": {f: func() (err error) {
-			defer func() { recover(); err = boom }()
+			defer func() { recover(); err = errBoom }()
 			panicsInside("oh")
 			return nil
-		}, err: boom},
+		}, err: errBoom},
 	} {
 		cleaned := false
 		e := <-member.Go(func() error {
@@ -71,15 +71,15 @@ func TestPanicNil(t *testing.T) {
 }
 
 // Nobody has to listen.
-func TestGoWithoutAListener(t *testing.T) { member.Go(func() error { return boom }) }
+func TestGoWithoutAListener(t *testing.T) { member.Go(func() error { return errBoom }) }
 
 func TestRun(t *testing.T) {
 	exits := make(chan member.Exit)
 	for range 3 {
-		member.Run(func() error { return boom }, func(e member.Exit) { exits <- e })
+		member.Run(func() error { return errBoom }, func(e member.Exit) { exits <- e })
 	}
 	for range 3 {
-		if e := <-exits; e.Err != boom {
+		if e := <-exits; e.Err != errBoom {
 			t.Errorf("%+v", e)
 		}
 	}
