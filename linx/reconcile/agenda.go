@@ -53,7 +53,9 @@ func (a *agenda) desired(now time.Time) {
 // of events takes half a core at most.
 func (a *agenda) passed(now time.Time, took time.Duration, ok bool) {
 	a.now, a.tick, a.retry, a.hint, a.put = false, time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	a.rest = now.Add(took)
+	if rest := now.Add(took); rest.After(a.rest) {
+		a.rest = rest
+	}
 	if a.interval != Never {
 		a.tick = now.Add(a.interval)
 	}

@@ -55,7 +55,8 @@ func (s *serving[D, L]) notice() {
 	if s.generation != s.attempted {
 		s.agenda.desired(now)
 	}
-	if s.hinted.Load() > s.observed {
+	// Of a hint in the very instant of the observation nobody knows which came first.
+	if hinted := s.hinted.Load(); hinted != 0 && hinted >= s.observed {
 		s.agenda.hinted(now)
 	}
 }
@@ -77,7 +78,7 @@ func (s *serving[D, L]) pass() error {
 		return s.letGo(err)
 	case err == nil && s.gone:
 		s.gone = false
-		if s.listens() {
+		if s.listens() && s.hints.sub == nil {
 			s.hints.retry = now
 		}
 	}

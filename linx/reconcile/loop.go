@@ -61,7 +61,7 @@ type Loop[D, L any] struct {
 //
 // The desired state is handed over: nobody may modify it afterwards.
 func New[D, L any](src Source[D, L], desired D, cfg Config[L]) (*Loop[D, L], error) {
-	if v := reflect.ValueOf(src); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+	if isNil(src) {
 		return nil, errors.New("reconcile: the source is nil; give one, such as rtnl.New makes")
 	}
 	l := &Loop[D, L]{
@@ -116,3 +116,16 @@ func (l *Loop[D, L]) nudge() {
 
 // sinceEpoch is now as hinted counts it; never 0.
 func (l *Loop[D, L]) sinceEpoch(t time.Time) int64 { return int64(t.Sub(l.epoch)) + 1 }
+
+// isNil finds the nil in an interface too: a source is most often a pointer.
+func isNil(src any) bool {
+	v := reflect.ValueOf(src)
+	switch v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
+		return v.IsNil()
+	default:
+		return false
+	}
+}

@@ -81,8 +81,9 @@ func (s *serving[D, L]) claim(ctx context.Context, claimed L) error {
 		return nil
 	}
 	s.enter("Claim")
-	defer s.enter("Reconcile")
-	return s.cfg.Claim(ctx, claimed)
+	err := s.cfg.Claim(ctx, claimed)
+	s.enter("Reconcile") // not deferred: a panic is Claim's
+	return err
 }
 
 // record keeps the outcome of a pass.
