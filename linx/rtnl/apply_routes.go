@@ -1,0 +1,138 @@
+package rtnl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+	"github.com/linx-go/linx-go/linx/reconcile"
+)
+
+// addRoutes creates what is not there. NLM_F_EXCL keeps everything that is: whoever was faster wins, and is looked at in
+// the next round.
+func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
+	// Gateways are reached by routes without one, so those come first.
+	order := make([]int32, 0, len(plan.newRoutes))
+	for _, direct := range []bool{true, false} {
+		for _, i := range plan.newRoutes {
+			if (p.want.routes[i].gateway == ip{}) == direct {
+				order = append(order, i)
+			}
+		}
+	}
+	return p.send(ctx, len(order),
+		func(b *rtnetlink.Batch, k int) {
+			r := p.own(order[k])
+			putRoute(b, unix.NLM_F_EXCL, &r)
+		},
+		func(k int, err error) { p.doneRoute(Create, order[k], err) },
+		func(k int, err error) { p.skipped(p.routeOp(Create, order[k]), err) })
+}
+
+// own gives a desired route as it is created: with our protocol, on the interface as it is now.
+func (p *pass) own(i int32) route {
+	r := p.survey.wanted(i)
+	r.protocol = p.survey.protocol
+	return r
+}
+
+// doneRoute records how the creation or update of a desired route went.
+func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
+	switch {
+	case err == nil:
+		p.round.created = append(p.round.created, i)
+	case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV):
+		p.round.again = true
+	case errors.Is(err, unix.EINVAL) && p.want.routes[i].source != ip{}:
+		p.refused = append(p.refused, refused{p.routeOp(verb, i), i, err})
+		return
+	}
+	p.done(p.routeOp(verb, i), err)
+}
+
+// removeRoutes deletes ours that are not desired, each by everything that tells it from others.
+func (p *pass) removeRoutes(ctx context.Context, plan *difference) error {
+	old := plan.oldRoutes
+	return p.send(ctx, len(old),
+		func(b *rtnetlink.Batch, k int) { dropRoute(b, &old[k].route, old[k].hops) },
+		func(k int, err error) {
+			if gone(err) {
+				p.lost(&old[k])
+				return
+			}
+			p.done(op(Delete, p.oldRoute(&old[k])), err)
+		},
+		func(k int, err error) { p.skipped(op(Delete, p.oldRoute(&old[k])), err) })
+}
+
+// lost is for a route that was not there any more, or not ours after all.
+func (p *pass) lost(f *found) {
+	p.round.again = true
+	if f.merged {
+		if p.survey.alien == nil {
+			p.survey.alien = make(map[route]struct{})
+		}
+		p.survey.alien[f.hopOnly()] = struct{}{}
+	}
+}
+
+// gone says that what was to be deleted was not there.
+func gone(err error) bool {
+	for _, errno := range []unix.Errno{unix.ESRCH, unix.ENODEV, unix.ENOENT, unix.EADDRNOTAVAIL} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused is a route that the kernel found invalid, and that has a source.
+type refused struct {
+	op  reconcile.Op
+	at  int32
+	err error
+}
+
+// explainSources tells of each route that was refused with EINVAL and has a source whether that is why: an address that
+// is not there yet, or in duplicate address detection, is waited for.
+func (p *pass) explainSources(ctx context.Context) {
+	list := p.refused
+	p.refused = nil
+	if len(list) == 0 {
+		return
+	}
+	state := make(map[ip]string)
+	askAddresses(&p.batch, 0)
+	var a address
+	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
+		switch {
+		case !decodeAddress(body, &a):
+		case a.tentative():
+			state[a.local] = "is in duplicate address detection"
+		default:
+			state[a.local] = "works"
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, rtnetlink.ErrInterrupted) {
+		for _, r := range list {
+			p.done(r.op, r.err)
+		}
+		return
+	}
+	for _, r := range list {
+		source := p.want.routes[r.at].source
+		why, known := state[source]
+		switch {
+		case !known:
+			why = "is no address of this host"
+		case why == "works":
+			p.done(r.op, r.err)
+			continue
+		}
+		p.skipped(r.op, fmt.Errorf("source %v %s: %w", source.addr(p.want.routes[r.at].v6), why, r.err))
+	}
+}

@@ -1,0 +1,191 @@
+package rtnl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+)
+
+// claims is what the claims of a pass cover, by position in the desired state.
+type claims struct {
+	made      bool
+	addresses []bool
+	routes    []bool
+}
+
+// claimAll claims what the plan takes and no claim of this pass covers. A claim takes time, in which interfaces may
+// have got other names: moved says that what was observed no longer holds.
+func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err error) {
+	if err := ctx.Err(); err != nil {
+		p.postpone(plan, err)
+		return false, err
+	}
+	claim, needed := p.claimFor(plan)
+	if !needed || p.claim == nil {
+		return false, nil
+	}
+	if err := p.claim(claim); err != nil {
+		err = fmt.Errorf("rtnl: claiming ownership: %w", err)
+		p.postpone(plan, err)
+		return false, err
+	}
+	before := slices.Clone(p.survey.links)
+	clear(p.survey.links)
+	clear(p.survey.at)
+	if err := p.readLinks(ctx); err != nil && !errors.Is(err, rtnetlink.ErrInterrupted) {
+		p.postpone(plan, err)
+		return false, err
+	}
+	return !slices.Equal(before, p.survey.links), nil
+}
+
+// claimFor gives the ownership to claim before plan is applied: what was owned before, and all that this pass takes. It is
+// needed before the first change, and again when a later round takes more.
+func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
+	if !p.claims.made {
+		p.claims = claims{true, make([]bool, len(p.want.addresses)), make([]bool, len(p.want.routes))}
+		needed = true
+	}
+	add := func(covered []bool, i int32) {
+		needed = needed || !covered[i]
+		covered[i] = true
+	}
+	for _, list := range [][]int32{plan.newAddresses, plan.marks} {
+		for _, i := range list {
+			add(p.claims.addresses, i)
+		}
+	}
+	for _, s := range plan.swaps {
+		add(p.claims.addresses, s.at)
+	}
+	for _, i := range plan.newRoutes {
+		add(p.claims.routes, i)
+	}
+	for _, u := range plan.updates {
+		add(p.claims.routes, u.at)
+	}
+	if !needed {
+		return l, false
+	}
+	return LastApplied{
+		namespace: p.last.namespace,
+		addresses: p.claimedAddresses(),
+		routes:    p.last.routes,
+		claims:    p.claimedRoutes(),
+	}, true
+}
+
+func (p *pass) claimedAddresses() []ownedAddress {
+	var out []ownedAddress
+	for _, rec := range p.last.addresses {
+		i, ok := p.want.address[p.keyOf(&rec.Address)]
+		if !ok || !p.claims.addresses[i] { // else it is gone: what is there next need not be ours
+			out = append(out, rec)
+		}
+	}
+	for i, covered := range p.claims.addresses {
+		if covered {
+			index := p.survey.links[p.want.addresses[i].link].index
+			out = append(out, ownedAddress{Address: p.want.state.Addresses[i], Index: index, Claimed: true})
+		}
+	}
+	return out
+}
+
+// keyOf gives the key of an address in the desired state's index; its interface may not be in there.
+func (p *pass) keyOf(a *Address) addressKey {
+	position, ok := p.want.positions[a.Interface]
+	if !ok {
+		position = -1
+	}
+	packed := packAddress(a, position)
+	return packed.key()
+}
+
+func (p *pass) claimedRoutes() []Route {
+	if sameSlice(p.last.routes, p.want.state.Routes) {
+		return p.last.claims // they are all in there
+	}
+	if len(p.last.claims) == 0 && !slices.Contains(p.claims.routes, false) {
+		return p.want.state.Routes
+	}
+	out := slices.Clone(p.last.claims)
+	for i, covered := range p.claims.routes {
+		if covered {
+			out = append(out, p.want.state.Routes[i])
+		}
+	}
+	return out
+}
+
+// ownership gives what is ours after the pass, by its last observation and what was done since.
+func (p *pass) ownership() LastApplied {
+	if !p.seen {
+		return p.last
+	}
+	return LastApplied{namespace: p.last.namespace, addresses: p.ownedAddresses(), routes: p.ownedRoutes(), claims: p.madeRoutes()}
+}
+
+func (p *pass) ownedAddresses() []ownedAddress {
+	out := make([]ownedAddress, 0, len(p.last.addresses))
+	own := func(a *address, name Address) {
+		_, removed := p.round.removed[a.key()]
+		if !removed && p.owns(a) {
+			out = append(out, ownedAddress{Address: name, Index: a.link, Tagged: a.protocol == p.survey.protocol})
+		}
+	}
+	kept := make([]bool, len(p.survey.seen))
+	for i, place := range p.survey.places {
+		if place.right {
+			kept[place.seen-1] = true
+			own(&p.survey.seen[place.seen-1], p.want.state.Addresses[i])
+		} else if a := p.survey.wantedAddress(int32(i)); !p.fresh && a.link != 0 {
+			if _, made := p.made[a.key()]; made {
+				out = append(out, ownedAddress{Address: p.want.state.Addresses[i], Index: a.link, Tagged: p.survey.tags})
+			}
+		}
+	}
+	for i := range p.survey.seen {
+		if a := &p.survey.seen[i]; !kept[i] && p.owns(a) {
+			own(a, a.unpack(p.name(a.link)))
+		}
+	}
+	if slices.Equal(out, p.last.addresses) {
+		return p.last.addresses
+	}
+	return out
+}
+
+func (p *pass) ownedRoutes() []Route {
+	s := p.survey
+	if len(s.left)+len(s.extra) == 0 && !slices.ContainsFunc(s.routes, func(r standing) bool { return r != ours }) {
+		return p.want.state.Routes
+	}
+	var out []Route
+	for i, r := range s.routes {
+		if r == ours {
+			out = append(out, p.want.state.Routes[i])
+		}
+	}
+	for _, list := range [][]found{s.left, s.extra} {
+		for i := range list {
+			out = append(out, list[i].unpack(p.name(list[i].link)))
+		}
+	}
+	return out
+}
+
+// madeRoutes gives those that were made and not seen since.
+func (p *pass) madeRoutes() []Route {
+	if p.fresh {
+		return nil
+	}
+	var out []Route
+	for _, i := range p.round.created {
+		out = append(out, p.want.state.Routes[i])
+	}
+	return out
+}

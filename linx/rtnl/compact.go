@@ -1,0 +1,258 @@
+package rtnl
+
+import (
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// Desired and observed objects are compared as compact values: comparable, without pointers, in the kernel's
+// own numbers. A hundred thousand of them cost little memory and the garbage collector nothing.
+
+// ip is an address without its family; IPv4 is in the first four bytes.
+type ip [16]byte
+
+func packIP(a netip.Addr) (p ip) {
+	switch {
+	case a.Is4():
+		b := a.As4()
+		copy(p[:], b[:])
+	case a.IsValid():
+		p = a.As16()
+	}
+	return p
+}
+
+// addr gives the invalid address for a zero one, which is how "none" is packed.
+func (p ip) addr(v6 bool) netip.Addr {
+	switch {
+	case p == ip{}:
+		return netip.Addr{}
+	case v6:
+		return netip.AddrFrom16(p)
+	}
+	return netip.AddrFrom4([4]byte(p[:4]))
+}
+
+// prefix is for where zero means the unspecified address.
+func (p ip) prefix(v6 bool, bits uint8) netip.Prefix {
+	if v6 {
+		return netip.PrefixFrom(netip.AddrFrom16(p), int(bits))
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte(p[:4])), int(bits))
+}
+
+// bytes gives the address as attributes hold it.
+func (p *ip) bytes(v6 bool) []byte {
+	if v6 {
+		return p[:]
+	}
+	return p[:4]
+}
+
+func family(v6 bool) uint8 {
+	if v6 {
+		return unix.AF_INET6
+	}
+	return unix.AF_INET
+}
+
+// routeKey is a route's identity.
+type routeKey struct {
+	dst           ip
+	table, metric uint32
+	bits, tos     uint8
+	v6            bool
+}
+
+// hop is where a route leads.
+type hop struct {
+	gateway ip
+	link    int32 // 0: none, or any
+	onlink  bool
+	weight  uint8 // less 1, as rtnh_hops is
+}
+
+// route is a route with one next hop. A desired one has the position of its interface's name in link, until that is
+// replaced by the interface's index; see survey.route.
+type route struct {
+	routeKey
+	hop
+	source   ip
+	mtu      uint32
+	kind     uint8 // RTN_
+	scope    uint8 // RT_SCOPE_; 0 for IPv6
+	protocol uint8 // 0 for a desired one
+	strange  bool  // has what this package cannot ask for or name: never what is wanted, never deleted
+}
+
+const (
+	mainTable  = unix.RT_TABLE_MAIN
+	ipv6Metric = 1024 // IP6_RT_PRIO_USER: what the kernel makes of 0
+	maximumMTU = 65535 - 15
+)
+
+// packRoute gives r in the kernel's terms; link is the position of its interface's name. r is valid.
+func packRoute(r *Route, link int32) route {
+	v6 := r.Gateway.Is6()
+	if r.Dst.IsValid() {
+		v6 = r.Dst.Addr().Is6()
+	}
+	p := route{
+		routeKey: routeKey{dst: packIP(r.Dst.Addr()), table: r.Table, metric: r.Metric, tos: r.TOS, v6: v6},
+		hop:      hop{gateway: packIP(r.Gateway), link: link, onlink: r.OnLink},
+		source:   packIP(r.Source),
+		mtu:      r.MTU,
+		kind:     routeTypes[r.Type].kernel,
+	}
+	if r.Dst.IsValid() {
+		p.bits = uint8(r.Dst.Bits())
+	}
+	if p.table == 0 {
+		p.table = mainTable
+	}
+	switch {
+	case v6:
+		if p.metric == 0 {
+			p.metric = ipv6Metric
+		}
+	case r.Scope != ScopeDefault:
+		p.scope = scopes[r.Scope].kernel
+	case r.Type == Local:
+		p.scope = unix.RT_SCOPE_HOST
+	case r.Type == Unicast && !r.Gateway.IsValid():
+		p.scope = unix.RT_SCOPE_LINK
+	}
+	return p
+}
+
+// unpack gives r as a Route, with every default that the kernel filled in left out again. name is its interface's.
+func (r *route) unpack(name string) Route {
+	u := Route{
+		Dst:       r.dst.prefix(r.v6, r.bits),
+		Gateway:   r.gateway.addr(r.v6),
+		Interface: name,
+		Table:     r.table,
+		Metric:    r.metric,
+		Source:    r.source.addr(r.v6),
+		OnLink:    r.onlink,
+		TOS:       r.tos,
+		MTU:       r.mtu,
+	}
+	for t := range routeTypes {
+		if routeTypes[t].kernel == r.kind {
+			u.Type = RouteType(t)
+		}
+	}
+	if u.Table == mainTable {
+		u.Table = 0
+	}
+	if r.v6 && u.Metric == ipv6Metric {
+		u.Metric = 0
+	}
+	if r.rejects() && r.v6 {
+		u.Interface = "" // the kernel says lo
+	}
+	if r.v6 || packRoute(&u, 0).scope == r.scope {
+		return u
+	}
+	for s := ScopeGlobal; int(s) < len(scopes); s++ {
+		if scopes[s].kernel == r.scope {
+			u.Scope = s
+		}
+	}
+	return u
+}
+
+// rejects says that r has no next hop. The kernel gives an IPv6 one lo, which means nothing.
+func (r *route) rejects() bool {
+	return r.kind != unix.RTN_UNICAST && r.kind != unix.RTN_LOCAL
+}
+
+// is says whether seen, of the same identity, is what want asks for. want's link is an index, or 0 for any.
+func (want *route) is(seen *route) bool {
+	switch {
+	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, seen.source != want.source, seen.mtu != want.mtu:
+		return false
+	case want.rejects():
+		return true
+	}
+	h := seen.hop
+	if want.link == 0 {
+		h.link = 0
+	}
+	return h == want.hop
+}
+
+// address is an address of an interface. A desired one has the position of its interface's name in link, until that is
+// replaced by the interface's index.
+type address struct {
+	local    ip
+	peer     ip // zero: none
+	link     int32
+	flags    uint32 // IFA_F_
+	bits     uint8
+	scope    uint8 // RT_SCOPE_
+	protocol uint8 // IFA_PROTO, 0 where the kernel says none
+	v6       bool
+}
+
+// addressKey is what two addresses of one interface cannot agree in, without peers.
+type addressKey struct {
+	local ip
+	link  int32
+	bits  uint8 // 0 for IPv6, where the address alone counts
+	v6    bool
+}
+
+func (a *address) key() addressKey {
+	k := addressKey{local: a.local, link: a.link, bits: a.bits, v6: a.v6}
+	if a.v6 {
+		k.bits = 0
+	}
+	return k
+}
+
+// packAddress gives a in the kernel's terms; link is the position of its interface's name. a is valid.
+func packAddress(a *Address, link int32) address {
+	addr := a.Prefix.Addr()
+	p := address{local: packIP(addr), link: link, bits: uint8(a.Prefix.Bits()), v6: addr.Is6()}
+	if !p.v6 && addr.IsLoopback() {
+		p.scope = unix.RT_SCOPE_HOST // the kernel refuses any other
+	}
+	return p
+}
+
+func (a *address) unpack(name string) Address {
+	return Address{Interface: name, Prefix: a.local.prefix(a.v6, a.bits)}
+}
+
+// holder describes a with its peer, which an Address cannot.
+func (a *address) holder(name namer) fmt.Stringer {
+	if a.peer == (ip{}) {
+		return a.unpack(name(a.link))
+	}
+	return described(fmt.Sprintf("address %v peer %v dev %s", a.local.addr(a.v6), a.peer.prefix(a.v6, a.bits), name(a.link)))
+}
+
+// described is an object in words.
+type described string
+
+func (d described) String() string { return string(d) }
+
+// network is what an address makes reachable: the peer's, where there is one.
+func (a *address) network() netip.Prefix {
+	if a.peer != (ip{}) {
+		return a.peer.prefix(a.v6, a.bits).Masked()
+	}
+	return a.local.prefix(a.v6, a.bits).Masked()
+}
+
+// near says whether a's peer is in the network of its own address: then the kernel takes an IPv4 address without a
+// peer, of the same length, for the same one. IPv6 does so wherever the peer is.
+func (a *address) near() bool {
+	return a.v6 || a.peer == ip{} || a.network() == a.local.prefix(a.v6, a.bits).Masked()
+}
+
+func (a *address) is(flag uint32) bool { return a.flags&flag != 0 }

@@ -1,0 +1,78 @@
+package rtnl
+
+import (
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// ConflictPolicy says what to do where another's object has the place of a desired one. Whatever it says, what is not
+// in the place of a desired object is never touched.
+type ConflictPolicy uint8
+
+const (
+	// Refuse leaves the other's object alone. If it already is what is wanted, that is enough: it stays the
+	// other's, and stays when we go. If it is not, a *ConflictError is reported.
+	Refuse ConflictPolicy = iota
+	// Adopt makes ours what already is as wanted, and with it the duty to remove it. What is otherwise is refused.
+	Adopt
+	// TakeOver adopts, and replaces what is otherwise.
+	TakeOver
+)
+
+// ConflictError says who holds the place of a desired object.
+type ConflictError struct {
+	Holder   fmt.Stringer // the object in the way
+	Protocol int          // its rtm_protocol or IFA_PROTO; 0: it has none
+	Reason   string       // why not even TakeOver would help, or empty
+}
+
+func (e *ConflictError) Error() string {
+	s := "conflict: the place is held by " + e.Holder.String() + ", " + protocolName(e.Protocol)
+	if e.Reason != "" {
+		s += ": " + e.Reason
+	}
+	return s
+}
+
+// protocolName follows rtnetlink.h and /etc/iproute2/rt_protos.
+func protocolName(p int) string {
+	name := ""
+	switch p {
+	case 0:
+		return "of no protocol"
+	case unix.RTPROT_REDIRECT:
+		name = "redirect"
+	case unix.RTPROT_KERNEL:
+		name = "kernel"
+	case unix.RTPROT_BOOT:
+		name = "boot"
+	case unix.RTPROT_STATIC:
+		name = "static"
+	case unix.RTPROT_RA:
+		name = "ra"
+	case unix.RTPROT_ZEBRA:
+		name = "zebra"
+	case unix.RTPROT_BIRD:
+		name = "bird"
+	case unix.RTPROT_DHCP:
+		name = "dhcp"
+	case unix.RTPROT_BABEL:
+		name = "babel"
+	case unix.RTPROT_BGP:
+		name = "bgp"
+	case unix.RTPROT_ISIS:
+		name = "isis"
+	case unix.RTPROT_OSPF:
+		name = "ospf"
+	case unix.RTPROT_RIP:
+		name = "rip"
+	case unix.RTPROT_EIGRP:
+		name = "eigrp"
+	}
+	if name != "" {
+		name = " (" + name + ")"
+	}
+	return "of protocol " + strconv.Itoa(p) + name
+}

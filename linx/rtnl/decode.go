@@ -1,0 +1,198 @@
+package rtnl
+
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+)
+
+// Messages are decoded in place: nothing here allocates per object, and nothing keeps a message's bytes. A message that is
+// too short for what it claims to be is skipped, as is what is not known.
+
+var native = binary.NativeEndian
+
+// What x/sys/unix lacks.
+const (
+	rtaNextHopID = 30 // RTA_NH_ID
+	ifaProto     = 11 // IFA_PROTO
+	skipStats    = 8  // RTEXT_FILTER_SKIP_STATS
+)
+
+// decodeRoute reads a struct rtmsg and its attributes. A route with several next hops has its first one in r, and all of
+// them in hops, which is reused and has none otherwise.
+func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
+	hops = hops[:0]
+	if len(body) < unix.SizeofRtMsg {
+		return hops, false
+	}
+	*r = route{
+		routeKey: routeKey{v6: body[0] == unix.AF_INET6, bits: body[1], tos: body[3], table: uint32(body[4])},
+		protocol: body[5],
+		scope:    body[6],
+		kind:     body[7],
+		strange:  body[2] != 0, // IPv6 routes by source
+	}
+	flags := native.Uint32(body[8:])
+	if flags&unix.RTM_F_CLONED != 0 || !r.v6 && body[0] != unix.AF_INET {
+		return hops, false
+	}
+	r.onlink = flags&unix.RTNH_F_ONLINK != 0
+	for typ, v := range rtnetlink.Attributes(body[unix.SizeofRtMsg:]) {
+		switch typ {
+		case unix.RTA_DST:
+			copy(r.dst[:], v)
+		case unix.RTA_GATEWAY:
+			copy(r.gateway[:], v)
+		case unix.RTA_PREFSRC:
+			copy(r.source[:], v)
+		case unix.RTA_OIF:
+			r.link = int32(uint32At(v))
+		case unix.RTA_PRIORITY:
+			r.metric = uint32At(v)
+		case unix.RTA_TABLE:
+			r.table = uint32At(v)
+		case unix.RTA_METRICS:
+			r.mtu = routeMTU(v)
+		case unix.RTA_MULTIPATH:
+			hops = decodeHops(v, hops, r)
+		case unix.RTA_VIA, unix.RTA_ENCAP, rtaNextHopID, unix.RTA_FLOW:
+			r.strange = true
+		}
+	}
+	if len(hops) > 0 {
+		r.hop = hops[0]
+	}
+	if len(hops) == 1 {
+		hops = hops[:0]
+	}
+	return hops, true
+}
+
+// decodeHops reads the struct rtnexthops of a multipath route. One that this package could not name makes r strange.
+func decodeHops(b []byte, hops []hop, r *route) []hop {
+	for len(b) >= unix.SizeofRtNexthop {
+		size := int(native.Uint16(b))
+		if size < unix.SizeofRtNexthop || size > len(b) {
+			break
+		}
+		h := hop{onlink: b[2]&unix.RTNH_F_ONLINK != 0, weight: b[3], link: int32(native.Uint32(b[4:]))}
+		for typ, v := range rtnetlink.Attributes(b[unix.SizeofRtNexthop:size]) {
+			switch typ {
+			case unix.RTA_GATEWAY:
+				copy(h.gateway[:], v)
+			case unix.RTA_VIA, unix.RTA_ENCAP, unix.RTA_FLOW:
+				r.strange = true
+			}
+		}
+		hops = append(hops, h)
+		b = b[min(align(size), len(b)):]
+	}
+	return hops
+}
+
+func routeMTU(metrics []byte) uint32 {
+	for typ, v := range rtnetlink.Attributes(metrics) {
+		if typ == unix.RTAX_MTU {
+			return uint32At(v)
+		}
+	}
+	return 0
+}
+
+// decodeAddress reads a struct ifaddrmsg and its attributes.
+func decodeAddress(body []byte, a *address) bool {
+	if len(body) < unix.SizeofIfAddrmsg {
+		return false
+	}
+	*a = address{
+		v6:    body[0] == unix.AF_INET6,
+		bits:  body[1],
+		flags: uint32(body[2]),
+		scope: body[3],
+		link:  int32(native.Uint32(body[4:])),
+	}
+	if !a.v6 && body[0] != unix.AF_INET {
+		return false
+	}
+	var local, other ip
+	for typ, v := range rtnetlink.Attributes(body[unix.SizeofIfAddrmsg:]) {
+		switch typ {
+		case unix.IFA_ADDRESS:
+			copy(other[:], v)
+		case unix.IFA_LOCAL:
+			copy(local[:], v)
+		case unix.IFA_FLAGS:
+			a.flags = uint32At(v)
+		case ifaProto:
+			if len(v) > 0 {
+				a.protocol = v[0]
+			}
+		}
+	}
+	// IFA_ADDRESS is the peer's where there is one; IPv6 leaves out IFA_LOCAL where there is none.
+	switch {
+	case local == ip{}:
+		a.local = other
+	case local == other:
+		a.local = local
+	default:
+		a.local, a.peer = local, other
+	}
+	return true
+}
+
+// link is what is needed of an interface.
+type link struct {
+	index   int32 // 0: does not exist
+	up      bool
+	promote bool // promote_secondaries: of its own, which conf.all may exceed
+}
+
+// decodeLink reads a struct ifinfomsg and its attributes. The name points into body.
+func decodeLink(body []byte) (name []byte, l link, ok bool) {
+	if len(body) < unix.SizeofIfInfomsg {
+		return nil, l, false
+	}
+	l.index = int32(native.Uint32(body[4:]))
+	l.up = native.Uint32(body[8:])&unix.IFF_UP != 0
+	for typ, v := range rtnetlink.Attributes(body[unix.SizeofIfInfomsg:]) {
+		switch typ {
+		case unix.IFLA_IFNAME:
+			for len(v) > 0 && v[len(v)-1] == 0 {
+				v = v[:len(v)-1]
+			}
+			name = v
+		case unix.IFLA_AF_SPEC:
+			l.promote = promotes(v)
+		}
+	}
+	return name, l, len(name) > 0 && l.index > 0
+}
+
+// promotes looks up promote_secondaries in the array of IFLA_INET_CONF, which holds the IPV4_DEVCONF_ values from 1 on.
+func promotes(afSpec []byte) bool {
+	const inetConf, promoteSecondaries = 1, 20
+	for af, nested := range rtnetlink.Attributes(afSpec) {
+		if af != unix.AF_INET {
+			continue
+		}
+		for typ, v := range rtnetlink.Attributes(nested) {
+			if at := 4 * (promoteSecondaries - 1); typ == inetConf && len(v) >= at+4 {
+				return native.Uint32(v[at:]) != 0
+			}
+		}
+	}
+	return false
+}
+
+func uint32At(v []byte) uint32 {
+	if len(v) < 4 {
+		return 0
+	}
+	return native.Uint32(v)
+}
+
+// align rounds up to the 4 bytes at which attributes begin.
+func align(n int) int { return (n + 3) &^ 3 }

@@ -1,0 +1,2 @@
+// Package rtnl is not described yet.
+package rtnl

@@ -1,0 +1,174 @@
+package rtnl
+
+import (
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+)
+
+// putRoute adds a request that creates r, in the kernel's terms: with NLM_F_EXCL if nothing may be in its place, with
+// NLM_F_APPEND beside what is.
+func putRoute(b *rtnetlink.Batch, flag uint16, r *route) {
+	b.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|flag)
+	putRtmsg(b, r)
+	if r.gateway != (ip{}) {
+		b.Bytes(unix.RTA_GATEWAY, r.gateway.bytes(r.v6))
+	}
+	if r.link != 0 {
+		b.Uint32(unix.RTA_OIF, uint32(r.link))
+	}
+	if r.source != (ip{}) {
+		b.Bytes(unix.RTA_PREFSRC, r.source.bytes(r.v6))
+	}
+	putMTU(b, r)
+}
+
+func putMTU(b *rtnetlink.Batch, r *route) {
+	if r.mtu != 0 {
+		end := b.Nest(unix.RTA_METRICS | unix.NLA_F_NESTED)
+		b.Uint32(unix.RTAX_MTU, r.mtu)
+		end()
+	}
+}
+
+// dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It does so with
+// the protocol even where IPv6 routes have been merged, so that another's is safe. Metric 0 it takes for any,
+// so that an IPv4 route without a metric may be mistaken for one of ours that has the same next hop and one.
+func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
+	b.Begin(unix.RTM_DELROUTE, 0)
+	putRtmsg(b, r)
+	switch {
+	case r.rejects():
+	case len(hops) > 0:
+		putHops(b, r, hops)
+	case r.v6 && r.gateway == (ip{}):
+		// As a next hop, or the kernel would take the siblings along: see inet6_rtm_delroute, fc_delete_all_nh.
+		putHops(b, r, []hop{r.hop})
+	default:
+		if r.gateway != (ip{}) {
+			b.Bytes(unix.RTA_GATEWAY, r.gateway.bytes(r.v6))
+		}
+		if r.link != 0 {
+			b.Uint32(unix.RTA_OIF, uint32(r.link))
+		}
+	}
+	if r.v6 {
+		return
+	}
+	if r.source != (ip{}) {
+		b.Bytes(unix.RTA_PREFSRC, r.source.bytes(r.v6))
+	}
+	putMTU(b, r)
+}
+
+// putRtmsg adds the fixed part and what is part of the identity.
+func putRtmsg(b *rtnetlink.Batch, r *route) {
+	var fixed [unix.SizeofRtMsg]byte
+	fixed[0], fixed[1], fixed[3] = family(r.v6), r.bits, r.tos
+	if r.table < 256 {
+		fixed[4] = uint8(r.table)
+	}
+	fixed[5], fixed[6], fixed[7] = r.protocol, r.scope, r.kind
+	if r.onlink {
+		native.PutUint32(fixed[8:], unix.RTNH_F_ONLINK)
+	}
+	b.Raw(fixed[:])
+	if r.table >= 256 {
+		b.Uint32(unix.RTA_TABLE, r.table)
+	}
+	if r.bits > 0 {
+		b.Bytes(unix.RTA_DST, r.dst.bytes(r.v6))
+	}
+	if r.metric != 0 {
+		b.Uint32(unix.RTA_PRIORITY, r.metric)
+	}
+}
+
+func putHops(b *rtnetlink.Batch, r *route, hops []hop) {
+	var payload []byte
+	for i := range hops {
+		h := &hops[i]
+		size := unix.SizeofRtNexthop
+		if h.gateway != (ip{}) {
+			size += unix.SizeofRtAttr + len(h.gateway.bytes(r.v6))
+		}
+		var fixed [unix.SizeofRtNexthop]byte
+		native.PutUint16(fixed[:], uint16(size))
+		fixed[3] = h.weight
+		native.PutUint32(fixed[4:], uint32(h.link))
+		payload = append(payload, fixed[:]...)
+		if h.gateway != (ip{}) {
+			payload = native.AppendUint16(payload, uint16(size-unix.SizeofRtNexthop))
+			payload = native.AppendUint16(payload, unix.RTA_GATEWAY)
+			payload = append(payload, h.gateway.bytes(r.v6)...)
+		}
+	}
+	b.Bytes(unix.RTA_MULTIPATH, payload)
+}
+
+// putAddress adds a request that creates a, or with NLM_F_REPLACE marks the same one as ours.
+func putAddress(b *rtnetlink.Batch, flag uint16, a *address) {
+	b.Begin(unix.RTM_NEWADDR, unix.NLM_F_CREATE|flag)
+	putIfaddrmsg(b, a)
+	if a.flags > 0xff {
+		b.Uint32(unix.IFA_FLAGS, a.flags)
+	}
+	if a.protocol != 0 {
+		b.Uint8(ifaProto, a.protocol)
+	}
+}
+
+// dropAddress adds a request that deletes a. The kernel compares no protocol: whoever's it is by then.
+func dropAddress(b *rtnetlink.Batch, a *address) {
+	b.Begin(unix.RTM_DELADDR, 0)
+	putIfaddrmsg(b, a)
+}
+
+func putIfaddrmsg(b *rtnetlink.Batch, a *address) {
+	var fixed [unix.SizeofIfAddrmsg]byte
+	fixed[0], fixed[1], fixed[2], fixed[3] = family(a.v6), a.bits, uint8(a.flags), a.scope
+	native.PutUint32(fixed[4:], uint32(a.link))
+	b.Raw(fixed[:])
+	b.Bytes(unix.IFA_LOCAL, a.local.bytes(a.v6))
+	if a.peer != (ip{}) {
+		b.Bytes(unix.IFA_ADDRESS, a.peer.bytes(a.v6))
+	} else {
+		b.Bytes(unix.IFA_ADDRESS, a.local.bytes(a.v6))
+	}
+}
+
+// askRoutes makes b the request for a family's routes, of one table and protocol or, where 0, of all.
+// Other fields must be zero: the kernel checks.
+func askRoutes(b *rtnetlink.Batch, v6 bool, table uint32, protocol uint8) {
+	b.Reset()
+	b.Begin(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
+	var fixed [unix.SizeofRtMsg]byte
+	fixed[0], fixed[5] = family(v6), protocol
+	b.Raw(fixed[:])
+	if table != 0 {
+		b.Uint32(unix.RTA_TABLE, table)
+	}
+}
+
+// askAddresses makes b the request for the addresses of one interface or, where 0, of all.
+func askAddresses(b *rtnetlink.Batch, link int32) {
+	b.Reset()
+	b.Begin(unix.RTM_GETADDR, unix.NLM_F_DUMP)
+	var fixed [unix.SizeofIfAddrmsg]byte
+	native.PutUint32(fixed[4:], uint32(link))
+	b.Raw(fixed[:])
+}
+
+// askLinks makes b the request for all interfaces, or for the one with that index.
+func askLinks(b *rtnetlink.Batch, index int32) {
+	b.Reset()
+	flags := uint16(unix.NLM_F_DUMP)
+	if index != 0 {
+		flags = 0
+	}
+	b.Begin(unix.RTM_GETLINK, flags)
+	var fixed [unix.SizeofIfInfomsg]byte
+	native.PutUint32(fixed[4:], uint32(index))
+	b.Raw(fixed[:])
+	b.Uint32(unix.IFLA_EXT_MASK, skipStats)
+}

@@ -1,0 +1,160 @@
+package rtnl
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+)
+
+// index is a desired state made ready for passes: checked, in the kernel's terms, and to be looked up by what the
+// kernel shows. It is made once per state and never changes.
+type index struct {
+	state     State
+	names     []string         // of interfaces; position 0 is nobody's
+	positions map[string]int32 // in names
+	addresses []address        // as state.Addresses
+	address   map[addressKey]int32
+	routes    []route // as state.Routes
+	slots     []int32 // open addressing over routes: position + 1; a map would take five times the memory
+	seed      maphash.Seed
+	reach     [2]reach // of IPv4 and IPv6 routes
+}
+
+// reach is where the routes of one family are.
+type reach struct {
+	any   bool
+	table uint32 // 0: in more than one
+}
+
+func (r *reach) add(table uint32) {
+	if r.any && r.table != table {
+		table = 0
+	}
+	*r = reach{any: true, table: table}
+}
+
+// both is what covers r and other.
+func (r reach) both(other reach) reach {
+	switch {
+	case !r.any:
+		return other
+	case other.any && other.table != r.table:
+		r.table = 0
+	}
+	return r
+}
+
+func which(v6 bool) int {
+	if v6 {
+		return 1
+	}
+	return 0
+}
+
+// maximumFaults keeps the error about a state that is wrong throughout readable.
+const maximumFaults = 10
+
+// newIndex checks state. The error names the entries that are wrong, of which it lists the first few.
+func newIndex(state State) (*index, error) {
+	x := &index{
+		state:     state,
+		names:     []string{""},
+		positions: make(map[string]int32),
+		addresses: make([]address, len(state.Addresses)),
+		address:   make(map[addressKey]int32, len(state.Addresses)),
+		routes:    make([]route, len(state.Routes)),
+		slots:     make([]int32, slotsFor(len(state.Routes))),
+		seed:      maphash.MakeSeed(),
+	}
+	var faults []error
+	fault := func(list string, i int, err error) bool {
+		faults = append(faults, fmt.Errorf("rtnl: %s[%d]: %w", list, i, err))
+		return len(faults) == maximumFaults
+	}
+	for i := range state.Addresses {
+		if err := x.addAddress(int32(i)); err != nil && fault("addresses", i, err) {
+			return nil, errors.Join(faults...)
+		}
+	}
+	for i := range state.Routes {
+		if err := x.addRoute(int32(i)); err != nil && fault("routes", i, err) {
+			return nil, errors.Join(faults...)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+func (x *index) addAddress(i int32) error {
+	a := &x.state.Addresses[i]
+	if err := a.fault(); err != nil {
+		return err
+	}
+	x.addresses[i] = packAddress(a, x.position(a.Interface))
+	key := x.addresses[i].key()
+	if j, ok := x.address[key]; ok {
+		return fmt.Errorf("%v: addresses[%d] is the same one, %v; an interface has an address once", a, j, x.state.Addresses[j])
+	}
+	x.address[key] = i
+	return nil
+}
+
+func (x *index) addRoute(i int32) error {
+	r := &x.state.Routes[i]
+	if err := r.fault(); err != nil {
+		return err
+	}
+	x.routes[i] = packRoute(r, x.position(r.Interface))
+	p := &x.routes[i]
+	j, slot := x.find(&p.routeKey)
+	if j >= 0 {
+		return fmt.Errorf("%v: routes[%d] has the same identity, %v; one of them needs another metric, TOS or table%s",
+			r, j, x.state.Routes[j], defaultMetricHint(p))
+	}
+	x.slots[slot] = i + 1
+	x.reach[which(p.v6)].add(p.table)
+	return nil
+}
+
+func defaultMetricHint(r *route) string {
+	if r.v6 && r.metric == ipv6Metric {
+		return " (for IPv6, metric 0 means 1024)"
+	}
+	return ""
+}
+
+// position interns the name of an interface; the empty one is 0.
+func (x *index) position(name string) int32 {
+	if name == "" {
+		return 0
+	}
+	p, ok := x.positions[name]
+	if !ok {
+		p = int32(len(x.names))
+		x.names = append(x.names, name)
+		x.positions[name] = p
+	}
+	return p
+}
+
+// slotsFor is a power of two that leaves at least a third of the slots free.
+func slotsFor(n int) int {
+	size := 8
+	for size*2 < n*3 {
+		size *= 2
+	}
+	return size
+}
+
+// find gives the position of the desired route with that identity, or -1 and the slot where it would go.
+func (x *index) find(key *routeKey) (position int32, slot int) {
+	mask := uint64(len(x.slots) - 1)
+	for h := maphash.Comparable(x.seed, *key); ; h++ {
+		i := x.slots[h&mask] - 1
+		if i < 0 || x.routes[i].routeKey == *key {
+			return i, int(h & mask)
+		}
+	}
+}

@@ -1,0 +1,40 @@
+package rtnl
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// DefaultProtocol is the protocol that marks our routes and addresses: ASCII 'L'. ip(8) shows it as "proto 76".
+const DefaultProtocol = 76
+
+// Options holds what is optional about a Source. The zero value is a good one.
+type Options struct {
+	// Protocol marks what is ours, as rtm_protocol of routes and IFA_PROTO of addresses: whatever carries it and is not
+	// desired is deleted. So no two writers in one namespace may use the same. 0: DefaultProtocol. 1 to 4 and 9 are refused:
+	// the kernel and ip(8) put them on objects of their own.
+	Protocol int
+	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
+	Conflict ConflictPolicy
+}
+
+func (o *Options) check() error {
+	switch p := o.Protocol; {
+	case p < 0, p > 255:
+		return fmt.Errorf("rtnl: Options.Protocol: %d is out of range; 5 to 255 but 9, or 0 for %d", p, DefaultProtocol)
+	case p > 0 && p <= unix.RTPROT_STATIC, p == unix.RTPROT_RA:
+		return fmt.Errorf("rtnl: Options.Protocol: %d marks what the kernel or administrators make: it would be deleted as ours; "+
+			"5 to 255 but 9, or 0 for %d", p, DefaultProtocol)
+	case o.Conflict > TakeOver:
+		return fmt.Errorf("rtnl: Options.Conflict: %d is no policy; Refuse, Adopt and TakeOver are", o.Conflict)
+	}
+	return nil
+}
+
+func (o *Options) protocol() uint8 {
+	if o.Protocol == 0 {
+		return DefaultProtocol
+	}
+	return uint8(o.Protocol)
+}

@@ -1,0 +1,107 @@
+package rtnl
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/linx-go/linx-go/linx"
+)
+
+// LastApplied is what a Source owns in one network namespace, or has claimed: a record to hand from pass to pass,
+// and from process to process, as JSON. The zero value owns nothing. In another namespace than the one it was
+// made in, by linx.ID, it counts as empty.
+//
+// It complements what the kernel remembers. A route is ours if its protocol is Options.Protocol, whatever this says; so is
+// an address with that IFA_PROTO where the kernel has it (Linux 5.18). An address without is ours only
+// by this record, on the interface of that name and index, and never by a mere claim.
+type LastApplied struct {
+	namespace linx.ID
+	addresses []ownedAddress
+	routes    []Route // often the slice of the desired state itself
+	claims    []Route // claimed, not confirmed
+}
+
+// ownedAddress is one that we made.
+type ownedAddress struct {
+	Address
+	Index   int32 `json:"index"`            // of the interface
+	Tagged  bool  `json:"tagged,omitempty"` // the kernel showed our IFA_PROTO on it: one without is not it
+	Claimed bool  `json:"claimed,omitempty"`
+}
+
+// ownedRoute is how a route appears in JSON.
+type ownedRoute struct {
+	Route
+	Claimed bool `json:"claimed,omitempty"`
+}
+
+type ledger struct {
+	Namespace linx.ID        `json:"namespace,omitempty"`
+	Addresses []ownedAddress `json:"addresses,omitempty"`
+	Routes    []ownedRoute   `json:"routes,omitempty"`
+}
+
+// MarshalJSON gives an object with the namespace's ID and what is owned there; a "claimed" entry was about to be made and
+// not seen since.
+func (l LastApplied) MarshalJSON() ([]byte, error) {
+	out := ledger{Namespace: l.namespace, Addresses: l.addresses}
+	out.Routes = make([]ownedRoute, 0, len(l.routes)+len(l.claims))
+	for _, r := range l.routes {
+		out.Routes = append(out.Routes, ownedRoute{Route: r})
+	}
+	for _, r := range l.claims {
+		out.Routes = append(out.Routes, ownedRoute{Route: r, Claimed: true})
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON takes what MarshalJSON gave. An entry that could not be desired is refused.
+func (l *LastApplied) UnmarshalJSON(data []byte) error {
+	var in ledger
+	if err := json.Unmarshal(data, &in); err != nil {
+		return fmt.Errorf("rtnl: last applied: %w", err)
+	}
+	out := LastApplied{namespace: in.Namespace, addresses: in.Addresses}
+	for i := range in.Addresses {
+		if err := in.Addresses[i].fault(); err != nil {
+			return fmt.Errorf("rtnl: last applied: addresses[%d]: %w", i, err)
+		}
+	}
+	for i := range in.Routes {
+		if err := in.Routes[i].fault(); err != nil {
+			return fmt.Errorf("rtnl: last applied: routes[%d]: %w", i, err)
+		}
+		if in.Routes[i].Claimed {
+			out.claims = append(out.claims, in.Routes[i].Route)
+		} else {
+			out.routes = append(out.routes, in.Routes[i].Route)
+		}
+	}
+	*l = out
+	return nil
+}
+
+// in gives what of l holds in a namespace: all of it or nothing.
+func (l LastApplied) in(namespace linx.ID) LastApplied {
+	if l.namespace != namespace {
+		return LastApplied{namespace: namespace}
+	}
+	return l
+}
+
+// leftRoutes calls f for each route that was asked for and is not among the desired ones as it was then.
+// That costs nothing when l's are the desired ones themselves.
+func (l *LastApplied) leftRoutes(x *index, f func(*Route)) {
+	lists := [][]Route{l.routes, l.claims}
+	for _, list := range lists {
+		if sameSlice(list, x.state.Routes) {
+			continue
+		}
+		for i := range list {
+			r := packRoute(&list[i], 0)
+			if j, _ := x.find(&r.routeKey); j < 0 || x.state.Routes[j] != list[i] {
+				f(&list[i])
+			}
+		}
+	}
+}

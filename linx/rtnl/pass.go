@@ -1,0 +1,163 @@
+package rtnl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+	"github.com/linx-go/linx-go/linx/reconcile"
+)
+
+// maximumRounds is how often a pass observes and applies. More than one are needed where one change makes another possible
+// or undoes one, and where others change the same objects meanwhile. The last observation is followed by no change.
+const maximumRounds = 5
+
+// pass is one call of Reconcile or Plan, which has the source to itself.
+type pass struct {
+	source *Source
+	conn   *rtnetlink.Conn
+	batch  rtnetlink.Batch
+	want   *index
+	last   LastApplied
+	claim  func(LastApplied) error
+	report Report
+
+	survey *survey
+	sweep  bool     // look for ours everywhere, not only where they should be
+	hold   [2]reach // where LastApplied has routes that are not desired, by family
+	hidden bool     // it has IPv6 ones among them, which may be merged into others'
+	hops   []hop
+	names  map[int32]string // of interfaces
+
+	records map[addressKey]ownedAddress // what LastApplied has, on kernels without IFA_PROTO
+	made    map[addressKey]struct{}     // addresses made in this pass
+	claims  claims
+	seen    bool // there was an observation,
+	fresh   bool // and nothing was changed since
+	round   round
+	refused []refused
+}
+
+// round is what came of one attempt to apply a plan.
+type round struct {
+	applied int
+	again   bool // the kernel was not as observed: look again
+	failed  []reconcile.Failure
+	pending []reconcile.Failure
+	created []int32                 // desired routes
+	removed map[addressKey]struct{} // addresses
+}
+
+// run observes and applies until there is nothing more to do, or nothing more that can be done.
+func (p *pass) run(ctx context.Context) error {
+	for n := 1; ; n++ {
+		plan, err := p.compare(ctx)
+		if err != nil {
+			return err
+		}
+		if !plan.changes() || n == maximumRounds {
+			p.conclude(plan)
+			return nil
+		}
+		moved, err := p.claimAll(ctx, plan)
+		if err != nil {
+			return err
+		}
+		if moved {
+			continue // what was observed is about other interfaces
+		}
+		p.fresh, p.round = false, round{removed: make(map[addressKey]struct{})}
+		err = p.apply(ctx, plan)
+		p.report.Failed = append(plan.failed, p.round.failed...)
+		p.report.Pending = append(plan.pending, p.round.pending...)
+		if err != nil {
+			return err
+		}
+		if p.round.applied == 0 && !p.round.again {
+			p.fresh = true // all was refused: the kernel is as it was observed
+			return nil
+		}
+	}
+}
+
+// compare observes and diffs.
+func (p *pass) compare(ctx context.Context) (*difference, error) {
+	if err := p.observe(ctx); err != nil {
+		return nil, err
+	}
+	p.seen, p.fresh = true, true
+	return p.survey.diff(p.source.opts.Conflict, p.owns, p.name), nil
+}
+
+// conclude reports what the last observation says.
+func (p *pass) conclude(plan *difference) {
+	p.report.Converged = plan.converged()
+	p.report.Failed, p.report.Pending = plan.failed, plan.pending
+	if plan.changes() {
+		err := fmt.Errorf("others keep changing it: not as desired after %d rounds", maximumRounds)
+		for _, op := range plan.ops(p) {
+			p.report.Pending = append(p.report.Pending, reconcile.Failure{Op: op, Err: err})
+		}
+	}
+}
+
+// owns says whether an observed address is ours.
+func (p *pass) owns(a *address) bool {
+	if p.records == nil && (p.survey.untagged || !p.survey.tags) {
+		p.records = make(map[addressKey]ownedAddress, len(p.last.addresses))
+		for _, rec := range p.last.addresses {
+			if p.name(rec.Index) == rec.Interface {
+				a := packAddress(&rec.Address, rec.Index)
+				p.records[a.key()] = rec
+			}
+		}
+	}
+	return p.survey.owns(a, p.records, p.made)
+}
+
+// postpone reports all of a plan as pending.
+func (p *pass) postpone(plan *difference, err error) {
+	p.report.Failed, p.report.Pending = plan.failed, plan.pending
+	for _, op := range plan.ops(p) {
+		p.report.Pending = append(p.report.Pending, reconcile.Failure{Op: op, Err: err})
+	}
+}
+
+// done records the outcome of one request.
+func (p *pass) done(op reconcile.Op, err error) {
+	switch {
+	case err == nil:
+		p.round.applied++
+		p.report.Applied = append(p.report.Applied, op)
+	case waits(err):
+		p.round.pending = append(p.round.pending, reconcile.Failure{Op: op, Err: capability(err)})
+	default:
+		p.round.failed = append(p.round.failed, reconcile.Failure{Op: op, Err: capability(err)})
+	}
+}
+
+// skipped records an op that was not tried.
+func (p *pass) skipped(op reconcile.Op, err error) {
+	p.round.pending = append(p.round.pending, reconcile.Failure{Op: op, Err: err})
+}
+
+// waits says that a refusal is for now: a gateway that no address reaches yet, an interface that is down or has just gone.
+func waits(err error) bool {
+	for _, errno := range []unix.Errno{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENODEV} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
+// finish completes the report, whatever came of the pass.
+func (p *pass) finish() Report {
+	p.report.LastApplied = p.ownership()
+	p.report.Took = time.Since(p.report.Began)
+	return p.report
+}

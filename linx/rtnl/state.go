@@ -1,0 +1,57 @@
+package rtnl
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/linx-go/linx-go/linx/reconcile"
+)
+
+// State is what is wanted in one network namespace. The zero State wants nothing, so that what is ours is removed.
+//
+// It is handed over: its slices must not be modified once a Source was given it. A Source knows a state again by
+// its slices, the same memory and length, and then does not look at their elements a second time. To change
+// what is wanted, make new slices.
+//
+// It marshals to JSON and back; unmarshalling refuses unknown fields.
+type State struct {
+	Addresses []Address `json:"addresses,omitempty"`
+	Routes    []Route   `json:"routes,omitempty"`
+}
+
+// UnmarshalJSON refuses unknown fields: a misspelt one would be a setting silently not made.
+func (s *State) UnmarshalJSON(data []byte) error {
+	type plain State // without this method
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	var p plain
+	if err := d.Decode(&p); err != nil {
+		return fmt.Errorf("rtnl: state: %w", err)
+	}
+	*s = State(p)
+	return nil
+}
+
+// What ops do here.
+const (
+	Create reconcile.Verb = "create" // a new object
+	Update reconcile.Verb = "update" // our object made what is wanted; under Adopt and TakeOver another's made ours
+	Delete reconcile.Verb = "delete" // our object removed
+)
+
+// The types of package reconcile, with what a Source of this package owns.
+type (
+	Config = reconcile.Config[LastApplied]
+	Report = reconcile.Report[LastApplied]
+	Loop   = reconcile.Loop[State, LastApplied]
+)
+
+// same says whether b is a again: the same slices.
+func same(a, b *State) bool {
+	return sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes)
+}
+
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}

@@ -1,0 +1,5 @@
+package rtnl
+
+type listener struct{}
+
+func (s *Source) refilter() {}

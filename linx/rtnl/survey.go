@@ -1,0 +1,243 @@
+package rtnl
+
+import "golang.org/x/sys/unix"
+
+// survey is what one observation has found so far, measured against the desired state object by object as it
+// streams in. It asks the kernel nothing. Its memory is used again by the next one.
+type survey struct {
+	want     *index
+	last     *LastApplied
+	protocol uint8
+	untagged bool // as if the kernel kept no IFA_PROTO
+
+	links []link          // by position in want.names
+	at    map[int32]int32 // from an interface's index to that position
+
+	seen   []address // all addresses
+	places []place   // by desired address
+	tags   bool      // some address had an IFA_PROTO: this kernel keeps them
+
+	routes  []standing // by desired route
+	missing [2]int     // desired routes not in place, by family
+	extra   []found    // ours, in the place of a desired one, but not as desired
+	left    []found    // ours, not desired
+	theirs  []found    // another's, in the place of a desired one; not complete unless read unfiltered
+	asked   map[askedKey]struct{}
+	alien   map[route]struct{} // merged next hops that turned out not to be ours
+	reread  bool               // the routes that come now are all there are, after ours alone
+}
+
+// place is what was found where a desired address belongs.
+type place struct {
+	seen  int32 // position in survey.seen + 1; 0: nothing
+	right bool  // it is what is desired
+}
+
+// standing is what is known of a desired route.
+type standing uint8
+
+const (
+	absent standing = iota
+	ours            // in place
+	theirs          // in place, but another's
+)
+
+// found is an observed route.
+type found struct {
+	route
+	hops   []hop // all next hops, where IPv4 has several
+	at     int32 // position of the desired route whose place it has, or -1
+	merged bool  // an IPv6 next hop of a group: the protocol is that of the group's first, and may not be its own
+	right  bool  // it is what is desired
+}
+
+// askedKey tells next hops of one route apart, as far as LastApplied can.
+type askedKey struct {
+	routeKey
+	gateway ip
+}
+
+func (s *survey) reset() {
+	s.links = zeroed(s.links, len(s.want.names))
+	if s.at == nil {
+		s.at = make(map[int32]int32)
+	}
+	clear(s.at)
+	s.seen = s.seen[:0]
+	s.places = zeroed(s.places, len(s.want.addresses))
+	s.tags = false
+	s.routes = zeroed(s.routes, len(s.want.routes))
+	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
+	s.missing, s.reread = [2]int{}, false
+	for i := range s.want.routes {
+		s.missing[which(s.want.routes[i].v6)]++
+	}
+}
+
+func zeroed[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+func (s *survey) seeLink(name []byte, l link) {
+	if p, ok := s.want.positions[string(name)]; ok {
+		s.links[p] = l
+		s.at[l.index] = p
+	}
+}
+
+func (s *survey) seeAddress(a *address) {
+	if a.protocol != 0 && !s.untagged {
+		s.tags = true
+	}
+	s.seen = append(s.seen, *a)
+	p, ok := s.at[a.link]
+	if !ok || !a.near() {
+		return
+	}
+	key := a.key()
+	key.link = p
+	if i, ok := s.want.address[key]; ok {
+		right := a.peer == ip{} && a.bits == s.want.addresses[i].bits
+		if !s.places[i].right {
+			s.places[i] = place{seen: int32(len(s.seen)), right: right}
+		}
+	}
+}
+
+// wanted gives a desired route with its interface's index for link: -1 if it does not exist.
+func (s *survey) wanted(i int32) route {
+	r := s.want.routes[i]
+	if r.link != 0 {
+		if r.link = s.links[r.link].index; r.link == 0 {
+			r.link = -1
+		}
+	}
+	return r
+}
+
+// wantedAddress gives a desired address with its interface's index for link: 0 if it does not exist.
+func (s *survey) wantedAddress(i int32) address {
+	a := s.want.addresses[i]
+	a.link = s.links[a.link].index
+	return a
+}
+
+// seeRoute takes r, and all its next hops if it has several. hops is not kept.
+func (s *survey) seeRoute(r *route, hops []hop) {
+	i, _ := s.want.find(&r.routeKey)
+	own := r.protocol == s.protocol && !r.strange
+	merged := r.v6 && len(hops) > 0
+	if i < 0 && (own && s.reread || !own && !merged) {
+		return // seen before, or nobody's concern
+	}
+	if !merged {
+		f := found{route: *r, at: i}
+		if len(hops) > 0 {
+			f.hops = append(f.hops, hops...)
+		}
+		s.see(&f, own)
+		return
+	}
+	// IPv6 has a route for each next hop and merges them, whoever's they are, once their metrics agree.
+	for n, h := range hops {
+		f := found{route: *r, at: i, merged: n > 0 || !own}
+		f.hop = h
+		mine := own
+		if f.merged {
+			_, alien := s.alien[f.hopOnly()]
+			mine = !alien && !r.strange && (own || s.askedFor(&f))
+		}
+		if mine {
+			f.protocol = s.protocol
+		}
+		if i >= 0 || mine {
+			s.see(&f, mine)
+		}
+	}
+}
+
+func (s *survey) see(f *found, own bool) {
+	if f.at < 0 {
+		s.left = append(s.left, *f)
+		return
+	}
+	want := s.wanted(f.at)
+	f.right = len(f.hops) == 0 && want.is(&f.route)
+	stands := theirs
+	if own {
+		stands = ours
+	}
+	switch {
+	case f.right:
+		if s.routes[f.at] == absent {
+			s.missing[which(f.v6)]--
+		}
+		if s.routes[f.at] != ours {
+			s.routes[f.at] = stands
+		}
+		if !own {
+			s.theirs = append(s.theirs, *f)
+		}
+	case own:
+		s.extra = append(s.extra, *f)
+	default:
+		s.theirs = append(s.theirs, *f)
+	}
+}
+
+// hopOnly is f without the protocol, of which one cannot be sure.
+func (f *found) hopOnly() route {
+	r := f.route
+	r.protocol = 0
+	return r
+}
+
+// askedFor says whether a merged next hop is one that LastApplied names.
+func (s *survey) askedFor(f *found) bool {
+	if sameSlice(s.last.routes, s.want.state.Routes) && len(s.last.claims) == 0 {
+		if f.at < 0 {
+			return false
+		}
+		want := s.wanted(f.at)
+		return want.is(&f.route)
+	}
+	if s.asked == nil {
+		s.asked = make(map[askedKey]struct{})
+		for _, list := range [][]Route{s.last.routes, s.last.claims} {
+			for i := range list {
+				r := packRoute(&list[i], 0)
+				if r.v6 {
+					s.asked[askedKey{r.routeKey, r.gateway}] = struct{}{}
+				}
+			}
+		}
+	}
+	_, ok := s.asked[askedKey{f.routeKey, f.gateway}]
+	return ok
+}
+
+// owns says whether an observed address is ours. made holds what this pass has created.
+func (s *survey) owns(a *address, records map[addressKey]ownedAddress, made map[addressKey]struct{}) bool {
+	switch {
+	case s.untagged:
+	case a.protocol == s.protocol:
+		return true
+	case a.protocol != 0, s.tags:
+		return false
+	}
+	key := a.key()
+	if _, ok := made[key]; ok {
+		return true
+	}
+	rec, ok := records[key]
+	return ok && !rec.Claimed && !rec.Tagged
+}
+
+func (a *address) tentative() bool {
+	return a.is(unix.IFA_F_TENTATIVE) && !a.is(unix.IFA_F_OPTIMISTIC)
+}

@@ -1,0 +1,165 @@
+package rtnl
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"unicode"
+
+	"golang.org/x/sys/unix"
+)
+
+// fault finds what is wrong with an address, without asking the kernel, and says what would be right.
+func (a *Address) fault() error {
+	if err := interfaceFault(a.Interface); err != nil {
+		return err
+	}
+	addr := a.Prefix.Addr()
+	switch {
+	case !a.Prefix.IsValid():
+		return errors.New("no valid prefix; give the address and the length of its network: 10.0.0.2/24")
+	case addr.Is4In6():
+		return mappedFault(addr)
+	case addr.IsUnspecified(), addr.IsMulticast():
+		return fmt.Errorf("%v is no address of a host", addr)
+	}
+	return nil
+}
+
+// fault does the same for a route.
+func (r *Route) fault() error {
+	if int(r.Type) >= len(routeTypes) {
+		return fmt.Errorf("no route type: %v; the constants from Unicast to Throw are", r.Type)
+	}
+	if int(r.Scope) >= len(scopes) {
+		return fmt.Errorf("no scope: %v; the constants from ScopeDefault to ScopeHost are", r.Scope)
+	}
+	for _, check := range []func() error{r.dstFault, r.hopFault, r.familyFault, r.rangeFault} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Route) dstFault() error {
+	dst := r.Dst
+	switch {
+	case dst == netip.Prefix{} && !r.Gateway.IsValid():
+		return errors.New("a default route without a gateway has no family; write Dst 0.0.0.0/0 or ::/0")
+	case dst == netip.Prefix{}:
+		return nil
+	case !dst.IsValid():
+		return fmt.Errorf("destination %v/%d: no valid prefix; an IPv4 length is at most 32, an IPv6 one 128", dst.Addr(), dst.Bits())
+	case dst.Addr().Is4In6():
+		return fmt.Errorf("destination %v is an IPv4-mapped IPv6 prefix; write it as IPv4", dst)
+	case dst != dst.Masked():
+		return fmt.Errorf("destination %v has host bits set; the network is %v", dst, dst.Masked())
+	}
+	return nil
+}
+
+func (r *Route) hopFault() error {
+	gw := r.Gateway
+	switch r.Type {
+	case Unicast:
+		if !gw.IsValid() && r.Interface == "" {
+			return errors.New("neither Gateway nor Interface; give one, or both")
+		}
+	case Local:
+		if gw.IsValid() || r.Interface == "" {
+			return errors.New("a local route takes an Interface, such as lo, and no Gateway")
+		}
+	default:
+		if gw.IsValid() || r.Interface != "" || r.Source.IsValid() || r.MTU != 0 {
+			return fmt.Errorf("%v route: packets go nowhere; leave out Gateway, Interface, Source and MTU", r.Type)
+		}
+	}
+	if r.Interface != "" {
+		if err := interfaceFault(r.Interface); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !gw.IsValid():
+		if r.OnLink {
+			return errors.New("OnLink without a Gateway; a route with an Interface alone is on link anyway")
+		}
+	case gw.Is4In6():
+		return mappedFault(gw)
+	case gw.Zone() != "":
+		return fmt.Errorf("gateway %v has a zone; write %v and Interface %q", gw, gw.WithZone(""), gw.Zone())
+	case gw.IsUnspecified(), gw.IsMulticast():
+		return fmt.Errorf("gateway %v is no address of a host; without a gateway, leave it out", gw)
+	case r.Interface == "" && gw.IsLinkLocalUnicast() && gw.Is6():
+		return fmt.Errorf("gateway %v is link-local; give its Interface", gw)
+	case r.Interface == "" && r.OnLink:
+		return errors.New("OnLink without an Interface; give the one that the gateway is on")
+	}
+	return nil
+}
+
+func (r *Route) familyFault() error {
+	src := r.Source
+	switch {
+	case !src.IsValid():
+	case src.Is4In6():
+		return mappedFault(src)
+	case src.Zone() != "":
+		return fmt.Errorf("source %v has a zone; write %v", src, src.WithZone(""))
+	case src.IsUnspecified(), src.IsMulticast():
+		return fmt.Errorf("source %v is no address of a host; for the kernel's choice, leave it out", src)
+	}
+	v6 := r.Gateway.Is6()
+	if r.Dst.IsValid() {
+		v6 = r.Dst.Addr().Is6()
+		if r.Gateway.IsValid() && r.Gateway.Is6() != v6 {
+			return fmt.Errorf("destination %v and gateway %v are of different families", r.Dst, r.Gateway)
+		}
+	}
+	if src.IsValid() && src.Is6() != v6 {
+		return fmt.Errorf("source %v is not of the route's family, %s", src, familyName(v6))
+	}
+	if v6 && r.TOS != 0 {
+		return errors.New("IPv6 routes have no TOS; leave it 0")
+	}
+	if v6 && r.Scope != ScopeDefault {
+		return errors.New("IPv6 routes have no scope; leave it ScopeDefault")
+	}
+	return nil
+}
+
+func (r *Route) rangeFault() error {
+	switch {
+	case r.TOS&3 != 0:
+		return fmt.Errorf("TOS %#x: the lowest two bits are not for routing; %#x would do", r.TOS, r.TOS&^3)
+	case r.MTU > maximumMTU:
+		return fmt.Errorf("MTU %d: the kernel keeps no more than %d for a route", r.MTU, maximumMTU)
+	}
+	return nil
+}
+
+func familyName(v6 bool) string {
+	if v6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
+
+func mappedFault(addr netip.Addr) error {
+	return fmt.Errorf("%v is an IPv4-mapped IPv6 address; write %v", addr, addr.Unmap())
+}
+
+// interfaceFault follows dev_valid_name in the kernel's net/core/dev.c.
+func interfaceFault(name string) error {
+	switch {
+	case name == "":
+		return errors.New("no Interface; give its name, such as eth0")
+	case len(name) >= unix.IFNAMSIZ:
+		return fmt.Errorf("interface name %q has %d bytes; at most %d are possible", name, len(name), unix.IFNAMSIZ-1)
+	case name == ".", name == "..", strings.ContainsAny(name, "/:\x00"), strings.ContainsFunc(name, unicode.IsSpace):
+		return fmt.Errorf("no interface can be named %q; names hold no slash, colon, space or NUL", name)
+	}
+	return nil
+}
