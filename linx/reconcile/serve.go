@@ -69,7 +69,6 @@ func (l *Loop[D, L]) begin(cancel context.CancelFunc) bool {
 
 // conclude turns what ended a Serve into what the supervisor is told.
 func (l *Loop[D, L]) conclude(ctx context.Context, err error) error {
-	fault, panicked := err.(*linx.PanicError)
 	l.mu.Lock()
 	l.endServe = nil
 	l.status.Serving = false
@@ -77,21 +76,19 @@ func (l *Loop[D, L]) conclude(ctx context.Context, err error) error {
 	stopped, releasing := l.stopped, l.releasing
 	l.mu.Unlock()
 
-	switch {
-	case !panicked && isFinal(err):
+	switch _, panicked := err.(*linx.PanicError); {
+	case isFinal(err) && !panicked:
 		l.end(err)
 	case stopped:
 		l.end(ErrStopped)
 	}
-	if !releasing {
-		if notifyErr := l.notifyFinal(ctx); notifyErr != nil && err == nil {
-			err = notifyErr
-			fault, panicked = err.(*linx.PanicError)
-		}
+	if !releasing { // Release has the last word itself
+		err = followed(err, l.notifyFinal(ctx))
+	}
+	if fault, panicked := err.(*linx.PanicError); panicked {
+		panic(fault)
 	}
 	switch final := l.Status().Final; {
-	case panicked:
-		panic(fault)
 	case err != nil:
 		l.log.Warn("ended", "reason", err)
 		return err
@@ -120,9 +117,9 @@ func (l *Loop[D, L]) run(ctx context.Context, body func(*serving[D, L]) error) e
 		exit = l.await(s.where, ended)
 	}
 	bodyFault := fault(l.name, s.where(), exit)
-	monitorFault, died := s.unsubscribe()
+	monitorFault, unasked := s.unsubscribe()
 	faults := []error{bodyFault, monitorFault, nil}
-	if died {
+	if unasked {
 		faults[0], faults[1] = monitorFault, bodyFault
 	}
 	if l.closer != nil {
@@ -131,15 +128,24 @@ func (l *Loop[D, L]) run(ctx context.Context, body func(*serving[D, L]) error) e
 	}
 	var first error
 	for _, err := range faults {
-		switch {
-		case err == nil:
-		case first == nil:
-			first = err
-		default:
-			l.log.Error("ended with a further fault", "fault", err)
-		}
+		first = followed(first, err)
 	}
 	return first
+}
+
+// followed adds what went wrong later to the text of what went wrong first, which alone counts.
+func followed(first, later error) error {
+	const also = "and while the rest was being stopped, "
+	switch p, panicked := first.(*linx.PanicError); {
+	case first == nil:
+		return later
+	case later == nil:
+		return first
+	case panicked:
+		return &linx.PanicError{Service: p.Service, Value: p.Value, Stack: fmt.Appendf(p.Stack, "\n%s%v", also, later)}
+	default:
+		return fmt.Errorf("%w\n%s%v", first, also, later)
+	}
 }
 
 // fault says what is wrong with how a member ended; nil: nothing.
