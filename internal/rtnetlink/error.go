@@ -1,6 +1,10 @@
 package rtnetlink
 
-import "golang.org/x/sys/unix"
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
 
 // Error is what the kernel answered: an errno, which errors.Is finds, and the text of its extended ack.
 type Error struct {
@@ -18,3 +22,33 @@ func (e *Error) Error() string {
 
 // Unwrap gives the errno.
 func (e *Error) Unwrap() error { return e.Errno }
+
+// errMalformed is what no kernel sends.
+var errMalformed = errors.New("rtnetlink: malformed answer")
+
+// errorOf reads an NLMSG_ERROR or NLMSG_DONE: a negative errno, or 0, and behind the fixed part the extended ack. nil: no error.
+func errorOf(h Header, body []byte) error {
+	if len(body) < 4 {
+		if h.Type == unix.NLMSG_DONE {
+			return nil // an old kernel's
+		}
+		return errMalformed
+	}
+	code := int32(native.Uint32(body))
+	if code == 0 {
+		return nil
+	}
+	e := &Error{Errno: unix.Errno(-code)}
+	fixed := 4
+	if h.Type == unix.NLMSG_ERROR {
+		fixed += unix.SizeofNlMsghdr // of the request, without its body: NETLINK_CAP_ACK
+	}
+	if h.Flags&unix.NLM_F_ACK_TLVS != 0 && len(body) >= fixed {
+		for typ, v := range Attributes(body[fixed:]) {
+			if typ == unix.NLMSGERR_ATTR_MSG {
+				e.Text = unix.ByteSliceToString(v)
+			}
+		}
+	}
+	return e
+}
