@@ -60,20 +60,18 @@ func (l *Loop[D, L]) PutDesired(desired D) error {
 		}
 	}
 	l.mu.Lock()
-	final := l.status.Final
-	l.mu.Unlock()
-	if final != nil {
-		return final
+	defer l.mu.Unlock()
+	if err := l.status.Final; err != nil {
+		return err
 	}
 	l.want(desired)
 	l.nudge()
 	return nil
 }
 
-// want replaces the desired state.
+// want replaces the desired state. Its caller holds mu: what PutDesired has found not to be over must not be
+// by the time of the change, or it would undo a Release.
 func (l *Loop[D, L]) want(desired D) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.desired = desired
 	l.generation++
 }

@@ -250,3 +250,29 @@ func TestReleaseOfClaims(t *testing.T) {
 		}
 	})
 }
+
+// A new state that comes while the loop is being released is refused, or comes before: nothing of it is left behind.
+func TestReleaseDuringPutDesired(t *testing.T) {
+	for range 100 {
+		src := linxtest.NewSource(nil)
+		l := newLoop(t, src, state{"a": "1"}, config{TimerOnly: true})
+		s := serve(t, l)
+		if err := l.WaitConverged(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var puts sync.WaitGroup
+		for range 4 {
+			puts.Go(func() {
+				for l.PutDesired(state{"b": "2"}) == nil {
+				}
+			})
+		}
+		r, err := l.Release(t.Context())
+		if err != nil || !r.Converged {
+			t.Errorf("Release: %+v, %v", r, err)
+		}
+		puts.Wait()
+		<-s.done
+		expectKernel(t, src)
+	}
+}

@@ -39,7 +39,9 @@ func (l *Loop[D, L]) Release(ctx context.Context) (Report[L], error) {
 			report = l.report
 			return nil
 		}
+		l.mu.Lock()
 		l.want(*new(D))
+		l.mu.Unlock()
 		err := l.run(ctx, func(s *serving[D, L]) (err error) {
 			report, err = s.reconcile(s.ctx)
 			return err
