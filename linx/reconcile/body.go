@@ -55,9 +55,11 @@ func (s *serving[D, L]) notice() {
 	if s.generation != s.attempted {
 		s.agenda.desired(now)
 	}
+	s.heard.Store(false) // before the look at hinted: a hint after it wakes us again
 	// Of a hint in the very instant of the observation nobody knows which came first.
 	if hinted := s.hinted.Load(); hinted != 0 && hinted >= s.observed {
 		s.agenda.hinted(now)
+		s.heard.Store(true)
 	}
 }
 

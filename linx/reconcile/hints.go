@@ -62,8 +62,7 @@ func (s *serving[D, L]) maintain() error {
 	s.enter("Subscribe")
 	service, err := s.subscriber.Subscribe(s.ctx, func() {
 		if !sub.over.Load() {
-			s.hinted.Store(s.sinceEpoch(time.Now()))
-			s.nudge()
+			s.hint()
 		}
 	})
 	s.enter("loop")
@@ -95,6 +94,20 @@ func (s *serving[D, L]) maintain() error {
 		}
 	}
 	return nil
+}
+
+// hint notes that something has happened. It comes from many goroutines at once, so that one with an older time may be
+// last. While a hinted pass is on the agenda it wakes nobody: a storm is to cost passes alone.
+func (l *Loop[D, L]) hint() {
+	now := l.sinceEpoch(time.Now())
+	for newest := l.hinted.Load(); newest < now; newest = l.hinted.Load() {
+		if l.hinted.CompareAndSwap(newest, now) {
+			break
+		}
+	}
+	if !l.heard.Swap(true) {
+		l.nudge()
+	}
 }
 
 // follow serves the monitor. Its end is the loop's end, whatever it ended with, but for two: it was told to, or its namespace is

@@ -3,6 +3,7 @@ package reconcile_test
 import (
 	"context"
 	"errors"
+	"runtime/metrics"
 	"strconv"
 	"sync"
 	"testing"
@@ -121,6 +122,47 @@ func TestHintStormTakesHalfTheTime(t *testing.T) {
 			})
 		}
 	}
+}
+
+// While a hinted pass is due anyhow, hints wake nobody.
+func TestHintStormWakesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		_, _, before := calm(t, src, config{Debounce: time.Hour})
+		const n = 10000
+		// storm gives how often a goroutine was put on a processor while f was called n times.
+		storm := func(f func()) float64 {
+			began := scheduled()
+			for range n {
+				f()
+				advance(time.Microsecond)
+			}
+			return float64(scheduled() - began)
+		}
+		quiet := storm(func() {})
+		src.Hint()
+		hints := storm(src.Hint)
+		if got := src.Counts().Passes - before; got != 0 {
+			t.Fatalf("%d passes, want none before the window's end", got)
+		}
+		if hints > 1.15*quiet {
+			t.Errorf("%d hints made %.0f wakeups, without them there are %.0f", n, hints, quiet)
+		}
+		advance(time.Hour)
+		if got := src.Counts().Passes - before; got != 1 {
+			t.Errorf("%d passes, want 1", got)
+		}
+	})
+}
+
+// scheduled counts how often goroutines began to run. (The runtime samples; it does so evenly.)
+func scheduled() (n uint64) {
+	samples := []metrics.Sample{{Name: "/sched/latencies:seconds"}}
+	metrics.Read(samples)
+	for _, c := range samples[0].Value.Float64Histogram().Counts {
+		n += c
+	}
+	return n
 }
 
 // A storm of new states makes one pass each debounce window, and the newest is what is reached.
