@@ -66,7 +66,7 @@ func (f *fake) write(ctx context.Context, changes []change, done func(change, ou
 		}
 		f.writes = append(f.writes, c)
 		if err := f.put(c.key, c.value); err != nil {
-			done(c, outcome{refused: err})
+			done(c, outcome{refused: err, got: f.values[c.key]})
 			continue
 		}
 		done(c, outcome{got: f.values[c.key]})

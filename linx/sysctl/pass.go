@@ -29,7 +29,7 @@ type tree interface {
 type outcome struct {
 	got     Value // as read back
 	refused error // the kernel refused the write
-	unread  error // it was made, and could not be read back
+	unread  error // it could not be read back
 }
 
 // pass is one call of Reconcile.
@@ -134,32 +134,34 @@ func (p *pass) apply(ctx context.Context, changes []change) (progress bool, err 
 
 // judge draws the conclusions from one write, and reports whether it did what it should.
 func (p *pass) judge(before ownership, c change, o outcome) bool {
-	took := o.refused == nil && o.unread == nil && c.key.took(c.value, c.before, o.got)
 	switch {
 	case o.refused != nil:
 		p.refusals[c.key] = o.refused
-		p.untake(before, c.key)
 	case o.unread != nil:
 		p.refusals[c.key] = o.unread
-	case took && c.verb == Revert:
+	case !c.key.took(c.value, c.before, o.got):
+		p.refusals[c.key] = &NotTakenError{Wanted: c.value, Got: o.got}
+	case c.verb == Revert:
 		p.reverted[c.key] = true
-	case took:
+		return true
+	default:
 		owned := p.owned.keys[c.key]
 		owned.Claimed = false
 		if !c.value.is(o.got) {
 			owned.ReadBack = o.got
 		}
 		p.owned.keys[c.key] = owned
-	case o.got.is(c.before):
-		p.refusals[c.key] = &NotTakenError{Wanted: c.value, Got: o.got}
-		p.untake(before, c.key)
-	default:
-		p.refusals[c.key] = &NotTakenError{Wanted: c.value, Got: o.got}
-		owned := p.owned.keys[c.key]
-		owned.Claimed = false // another value than was asked for, but we moved it
-		p.owned.keys[c.key] = owned
+		return true
 	}
-	return took
+	switch {
+	case o.unread == nil && !o.got.is(c.before):
+		owned := p.owned.keys[c.key]
+		owned.Claimed = false // not what was asked for, but moved by us; a refusal can do that, too
+		p.owned.keys[c.key] = owned
+	case o.unread == nil || o.refused != nil:
+		p.untake(before, c.key) // nothing was written
+	}
+	return false
 }
 
 // untake gives a key back the ownership that it had before the claim: nothing was written.

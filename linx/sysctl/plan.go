@@ -67,7 +67,7 @@ func (p *pass) plan() []change {
 		case r.err != nil:
 			p.refuse(change{verb: Set, key: k, value: want}, r.err)
 		case mine && owned.Applied == want && !owned.Claimed && owned.holds(r.value):
-		case want.is(r.value):
+		case want.is(r.value) && !owned.hides(want):
 			if !mine {
 				owned.Original = r.value
 			}
@@ -86,7 +86,7 @@ func (p *pass) plan() []change {
 			delete(p.owned.keys, k)
 		case p.revert && r.err != nil:
 			p.refuse(change{verb: Revert, key: k, value: owned.Original}, r.err)
-		case p.revert && owned.revertible(k, r.value):
+		case p.revert && owned.revertible(k, r.value) && !(p.reverted[k] && owned.Original.is(r.value)):
 			changes = append(changes, change{Revert, k, owned.Original, r.value})
 		default:
 			leaving = append(leaving, change{verb: Release, key: k, value: r.value})

@@ -213,10 +213,8 @@ func (t *procfs) writeOne(tree *os.Root, c change) (o outcome) {
 		if errors.Is(o.refused, io.ErrShortWrite) {
 			o.refused = nil // what it took is there to be read
 		}
-		if o.refused == nil {
-			o.got, err = pread(fd, &t.buf)
-			o.unread = annotate("reading it back", err)
-		}
+		o.got, err = pread(fd, &t.buf)
+		o.unread = annotate("reading it back", err)
 		return nil
 	})
 	if err != nil {

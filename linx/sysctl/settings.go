@@ -80,6 +80,13 @@ func checkPairs(settings map[key]Value) error {
 			return fmt.Errorf("sysctl: settings[%q]: writing it resets %q: give one of them", pair[0], pair[1])
 		}
 	}
+	for k := range settings {
+		for _, unit := range []key{"_ms", "_bytes"} {
+			if _, both := settings[k+unit]; both {
+				return fmt.Errorf("sysctl: settings[%q]: is %q in another unit: give one of them", k, k+unit)
+			}
+		}
+	}
 	const forward, all = key("net/ipv4/ip_forward"), key("net/ipv4/conf/all/forwarding")
 	a, okA := settings[forward]
 	b, okB := settings[all]

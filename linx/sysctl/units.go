@@ -5,18 +5,24 @@ import (
 	"strings"
 )
 
-// rounds tells whether the kernel makes got of want where it holds the key's number in a unit of its own: jiffies for times of
-// neighbours and for all that is named after milliseconds, a power of two for a table's size. Whatever else
-// becomes another number has been clamped.
+// rounds tells whether the kernel makes got of want where it holds the key's number in a unit of its own: jiffies for some
+// times of net.*, a power of two for a table's size. Whatever else becomes another number has been clamped.
 func (k key) rounds(want, got int64) bool {
 	switch {
-	case strings.HasPrefix(string(k), "net/") && (strings.Contains(string(k), "/neigh/") || strings.HasSuffix(string(k), "_ms")):
+	case k.domain() == network && k.isTime():
 		return inJiffies(want, got)
 	case k == "net/core/rps_sock_flow_entries":
 		return want > 0 && got > want && got/2 < want && bits.OnesCount64(uint64(got)) == 1
 	default:
 		return false
 	}
+}
+
+// isTime tells whether the kernel holds the key in jiffies, and takes it in a finer unit.
+func (k key) isTime() bool {
+	name := string(k[strings.LastIndexByte(string(k), '/')+1:])
+	return strings.Contains(string(k), "/neigh/") || strings.HasSuffix(name, "_ms") || strings.HasSuffix(name, "ratelimit") ||
+		strings.HasPrefix(name, "mldv") && strings.HasSuffix(name, "_interval")
 }
 
 // inJiffies tells whether got is want after being held in jiffies, which are 1000 a second (and round nothing), 300, 250
