@@ -114,6 +114,53 @@ func testGone(t *testing.T, goes func(*source), interval time.Duration) {
 	expectSound(t, src, true)
 }
 
+// The first pass that succeeds again is followed by the subscription at once, however long that had to back off.
+func TestSubscribesAsSoonAsNamespaceIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		l, _ := start(t, src, state{"a": "1"}, config{Interval: reconcile.Never})
+		advance(time.Minute)
+		src.Always(linxtest.PassBegins, linxtest.Fail(errPathGone))
+		src.Always(linxtest.Subscribing, linxtest.Fail(errPathGone))
+		src.Hint()
+		for range 20 {
+			advance(time.Hour)
+			if _, err := l.Reconcile(t.Context()); !errors.Is(err, linx.ErrNamespaceGone) {
+				t.Fatal(err)
+			}
+			src.Heal()
+			if _, err := l.Reconcile(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if st := l.Status(); st.Monitor != reconcile.MonitorJoined {
+				t.Fatalf("status %+v", st)
+			}
+			src.Always(linxtest.PassBegins, linxtest.Fail(errPathGone))
+			src.Always(linxtest.Subscribing, linxtest.Fail(errPathGone))
+			src.Hint()
+		}
+	})
+}
+
+// A monitor that finds the namespace gone cuts the pass in progress short.
+func TestGoneMonitorCutsPassShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		l, s := start(t, src, state{"a": "1"}, config{Interval: reconcile.Never})
+		advance(time.Minute)
+		src.At(linxtest.PassBegins, linxtest.Then(
+			linxtest.Call(func() { src.EndMonitor(linxtest.Fail(errPathGone)) }), linxtest.Block(nil),
+		))
+		src.Kernel().Delete("a")
+		advance(time.Minute)
+		expectKernel(t, src, "a=1")
+		if st := l.Status(); !s.running() || st.Monitor != reconcile.MonitorJoined {
+			t.Errorf("status %+v", st)
+		}
+	})
+}
+
 // Missing at the start is the same.
 func TestNamespaceMissingAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -213,6 +213,17 @@ func TestTimesOfReport(t *testing.T) {
 	})
 }
 
+// Whatever a source claims beside an error, it has not converged.
+func TestErrorIsNotConverged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := sourceFunc(func() (report, error) { return report{Converged: true}, errBroken })
+		l, _ := start(t, src, state{"a": "1"}, config{})
+		if r, _ := l.LastReport(); r.Converged || l.Status().Converged {
+			t.Errorf("report %+v, status %+v", r, l.Status())
+		}
+	})
+}
+
 // A pass that fails is no end, and what it owned by then is owned.
 func TestFailingPassKeepsOwnership(t *testing.T) {
 	for _, moment := range []linxtest.Moment{

@@ -169,6 +169,24 @@ func TestReleaseHonoursItsContext(t *testing.T) {
 	})
 }
 
+// A context that has ended removes nothing, though the loop is idle and could.
+func TestReleaseWithEndedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		l, s := start(t, src, state{"a": "1"}, config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 20 {
+			if _, err := l.Release(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("Release: %v", err)
+			}
+			<-s.done
+		}
+		expectKernel(t, src, "a=1")
+		release(t, l, "[delete a=1]")
+	})
+}
+
 // While a member hangs, too.
 func TestReleaseOfStuckLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
