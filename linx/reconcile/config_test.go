@@ -99,7 +99,8 @@ func TestName(t *testing.T) {
 		t.Errorf("unnamed, it is %q", got)
 	}
 	// And its type where it has no String.
-	if got := newLoop(t, onlyCloser{linxtest.Bare[state, owned](src), src}, nil, config{}).String(); !strings.Contains(got, "onlyCloser") {
+	unnamed := onlyCloser{linxtest.Bare[state, owned](src), src}
+	if got := newLoop(t, unnamed, nil, config{}).String(); !strings.Contains(got, "onlyCloser") {
 		t.Errorf("without a String, it is %q", got)
 	}
 }

@@ -60,7 +60,9 @@ func Example() {
 }
 
 // keep is all that a timer needs to replace a Loop: sources work without one, a call at a time.
-func keep[D, L any](ctx context.Context, src reconcile.Source[D, L], desired D, interval time.Duration, notify func(reconcile.Report[L], error)) {
+func keep[D, L any](
+	ctx context.Context, src reconcile.Source[D, L], desired D, interval time.Duration, notify func(reconcile.Report[L], error),
+) {
 	var last L
 	tick := time.NewTicker(interval)
 	defer tick.Stop()

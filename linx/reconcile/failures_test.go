@@ -22,7 +22,6 @@ type world struct {
 	src           *source
 	notify, claim callback
 	loop          *loop
-	pass          linxtest.Moment // the moment of a pass to strike at
 	how           string
 }
 
@@ -337,11 +336,13 @@ func expectShutdown(t *testing.T, s *served, who, how string) {
 	switch how {
 	case "panic":
 		p, ok := s.panic.(*linx.PanicError)
-		if !ok || p.Value != "lost" || !strings.Contains(p.Service, who) || !strings.Contains(string(p.Stack), "linxtest/fault.go") {
+		if !ok || p.Value != "lost" || !strings.Contains(p.Service, who) ||
+			!strings.Contains(string(p.Stack), "linxtest/fault.go") {
 			t.Errorf("panic %v, error %v", s.panic, s.err)
 		}
 	case "goexit":
-		if s.panic != nil || s.goexit || s.err == nil || !strings.Contains(s.err.Error(), "Goexit") || !strings.Contains(s.err.Error(), who) {
+		if s.panic != nil || s.goexit || s.err == nil ||
+			!strings.Contains(s.err.Error(), "Goexit") || !strings.Contains(s.err.Error(), who) {
 			t.Errorf("panic %v, goexit %v, error %v", s.panic, s.goexit, s.err)
 		}
 	default:

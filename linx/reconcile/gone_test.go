@@ -187,12 +187,11 @@ func TestNamespaceMissingAtTheStart(t *testing.T) {
 
 // A loop without a monitor, for whatever reason, lets go and comes back all the same, by its timer.
 func TestNamespaceGoneWithoutMonitor(t *testing.T) {
-	for name, timer := range map[string]func(*source) (reconcile.Source[state, owned], config){
-		"bare": func(src *source) (reconcile.Source[state, owned], config) {
-			return linxtest.Bare[state, owned](src), config{}
-		},
-		"timer only": func(src *source) (reconcile.Source[state, owned], config) { return src, config{TimerOnly: true} },
-		"unsupported": func(src *source) (reconcile.Source[state, owned], config) {
+	type wrapped = reconcile.Source[state, owned]
+	for name, timer := range map[string]func(*source) (wrapped, config){
+		"bare":       func(src *source) (wrapped, config) { return linxtest.Bare[state, owned](src), config{} },
+		"timer only": func(src *source) (wrapped, config) { return src, config{TimerOnly: true} },
+		"unsupported": func(src *source) (wrapped, config) {
 			src.Always(linxtest.Subscribing, linxtest.Fail(errors.ErrUnsupported))
 			return src, config{}
 		},

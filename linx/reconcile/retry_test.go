@@ -89,6 +89,22 @@ func TestRetryStartsAgainAfterConvergence(t *testing.T) {
 	})
 }
 
+// A new state does not pay for the old one's failures.
+func TestRetryStartsAgainWithNewState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		src.Always(linxtest.PassBegins, linxtest.Fail(errBroken))
+		l, _ := start(t, src, state{"a": "1"}, config{Interval: reconcile.Never})
+		advance(10 * time.Minute)
+		before := src.Counts().Passes
+		if err := l.PutDesired(state{"b": "1"}); err != nil {
+			t.Fatal(err)
+		}
+		advance(10 * time.Second)
+		expectBackoff(t, pauses(src.Passes()[before:]), 30*time.Second)
+	})
+}
+
 // Loops that failed together do not come back together.
 func TestRetryHasJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -23,7 +23,8 @@ type endings struct {
 func (e *endings) notify(_ context.Context, _ report, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if errors.Is(err, reconcile.ErrStopped) || errors.Is(err, suture.ErrDoNotRestart) || errors.Is(err, suture.ErrTerminateSupervisorTree) {
+	if errors.Is(err, reconcile.ErrStopped) || errors.Is(err, suture.ErrDoNotRestart) ||
+		errors.Is(err, suture.ErrTerminateSupervisorTree) {
 		e.finals = append(e.finals, err)
 	}
 }
@@ -164,7 +165,8 @@ func TestStopBeforeServe(t *testing.T) {
 func paused(t *testing.T, src *source, cfg config) (*loop, *linxtest.Tree) {
 	t.Helper()
 	l := newLoop(t, src, state{"a": "1"}, cfg)
-	tree := linxtest.SuperviseSpec(t, suture.Spec{FailureThreshold: 0.5, FailureBackoff: time.Minute, BackoffJitter: suture.NoJitter{}}, l)
+	pausing := suture.Spec{FailureThreshold: 0.5, FailureBackoff: time.Minute, BackoffJitter: suture.NoJitter{}}
+	tree := linxtest.SuperviseSpec(t, pausing, l)
 	synctest.Wait()
 	src.EndMonitor(linxtest.Fail(errBroken))
 	synctest.Wait()
