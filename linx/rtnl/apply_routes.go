@@ -56,6 +56,9 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 // removeRoutes deletes ours that are not desired, each by everything that tells it from others.
 func (p *pass) removeRoutes(ctx context.Context, plan *difference) error {
 	old := plan.oldRoutes
+	for i := range old {
+		p.name(old[i].link) // for the callbacks
+	}
 	return p.send(ctx, len(old),
 		func(b *rtnetlink.Batch, k int) { dropRoute(b, &old[k].route, old[k].hops) },
 		func(k int, err error) {

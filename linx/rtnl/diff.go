@@ -113,6 +113,19 @@ func (s *survey) diffRoutes(p *difference, policy ConflictPolicy, name namer) {
 // diffRoute decides about one desired route, and about what else is in its place: ours and others'.
 func (s *survey) diffRoute(p *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
 	want := &s.want.state.Routes[i]
+	// To delete a merged next hop that is another's fails, and an update must not fail for that.
+	sure := len(mine)
+	for n := 0; n < sure; {
+		if mine[n].doubt {
+			sure--
+			mine[n], mine[sure] = mine[sure], mine[n]
+		} else {
+			n++
+		}
+	}
+	p.oldRoutes = append(p.oldRoutes, mine[sure:]...)
+	held := len(others) > 0 || sure < len(mine)
+	mine = mine[:sure]
 	adopted := slices.IndexFunc(others, func(f found) bool { return f.right && !f.strange })
 	switch {
 	case s.routes[i] == theirs && policy != Refuse && adopted >= 0:
@@ -123,7 +136,7 @@ func (s *survey) diffRoute(p *difference, i int32, mine, others []found, policy 
 	case s.absence(s.want.routes[i].link) != nil:
 		p.pending = append(p.pending, reconcile.Failure{Op: op(Create, want), Err: s.absence(s.want.routes[i].link)})
 	case len(mine) > 0:
-		p.updates = append(p.updates, update{at: i, olds: mine, held: len(others) > 0})
+		p.updates = append(p.updates, update{at: i, olds: mine, held: held})
 	case len(others) == 0:
 		p.newRoutes = append(p.newRoutes, i)
 	case policy == TakeOver && !slices.ContainsFunc(others, func(f found) bool { return f.strange }):

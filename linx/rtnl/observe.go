@@ -147,7 +147,8 @@ func (p *pass) dumpRoutes(ctx context.Context, v6 bool, table uint32, protocol u
 	return p.explain("reading "+familyName(v6)+" routes", err)
 }
 
-// name gives the name of an interface, by asking the kernel once a round.
+// name gives the name of an interface, by asking the kernel once a round. A callback of the connection, which is busy
+// then, can only be given a name that was asked for before.
 func (p *pass) name(index int32) string {
 	if index == 0 {
 		return ""

@@ -168,7 +168,7 @@ func (s *Source) newPass(x *index, last LastApplied) *pass {
 	if s.survey.want != x {
 		s.survey.alien = nil
 	}
-	s.survey.want, s.survey.last = x, &last
+	s.survey.want, s.survey.last, s.survey.made = x, &last, nil
 	s.survey.protocol, s.survey.untagged = s.opts.protocol(), s.untagged
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: &s.survey, hops: s.hops,

@@ -22,7 +22,8 @@ type survey struct {
 	extra   []found    // ours, in the place of a desired one, but not as desired
 	left    []found    // ours, not desired
 	theirs  []found    // another's, in the place of a desired one; not complete unless read unfiltered
-	asked   map[askedKey]struct{}
+	asked   map[askedKey]route // of LastApplied
+	made    map[askedKey]route // of this pass: IPv6 updates
 	alien   map[route]struct{} // merged next hops that turned out not to be ours
 	reread  bool               // the routes that come now are all there are, after ours alone
 }
@@ -48,6 +49,7 @@ type found struct {
 	hops   []hop // all next hops, where IPv4 has several
 	at     int32 // position of the desired route whose place it has, or -1
 	merged bool  // an IPv6 next hop of a group: the protocol is that of the group's first, and may not be its own
+	doubt  bool  // merged, under a first one of ours, and LastApplied does not name it: the kernel will tell
 	right  bool  // it is what is desired
 }
 
@@ -150,7 +152,12 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 		mine := own
 		if f.merged {
 			_, alien := s.alien[f.hopOnly()]
-			mine = !alien && !r.strange && (own || s.askedFor(&f))
+			asked, ok := s.askedFor(&f)
+			mine = !alien && !r.strange && (own || ok)
+			f.doubt = mine && !ok
+			if mine && ok && n > 0 {
+				f.source, f.mtu = asked.source, asked.mtu // the kernel shows the first one's alone
+			}
 		}
 		if mine {
 			f.protocol = s.protocol
@@ -197,28 +204,30 @@ func (f *found) hopOnly() route {
 	return r
 }
 
-// askedFor says whether a merged next hop is one that LastApplied names.
-func (s *survey) askedFor(f *found) bool {
+// askedFor gives the route that a merged next hop is of, if LastApplied names it or this pass has made it.
+func (s *survey) askedFor(f *found) (route, bool) {
+	if r, ok := s.made[askedKey{f.routeKey, f.gateway}]; ok {
+		return r, true
+	}
 	if sameSlice(s.last.routes, s.want.state.Routes) && len(s.last.claims) == 0 {
 		if f.at < 0 {
-			return false
+			return route{}, false
 		}
-		want := s.wanted(f.at)
-		return want.is(&f.route)
+		r := s.wanted(f.at)
+		return r, r.gateway == f.gateway
 	}
 	if s.asked == nil {
-		s.asked = make(map[askedKey]struct{})
-		for _, list := range [][]Route{s.last.routes, s.last.claims} {
+		s.asked = make(map[askedKey]route)
+		for _, list := range [][]Route{s.last.claims, s.last.routes} { // what is confirmed counts
 			for i := range list {
-				r := packRoute(&list[i], 0)
-				if r.v6 {
-					s.asked[askedKey{r.routeKey, r.gateway}] = struct{}{}
+				if r := packRoute(&list[i], 0); r.v6 {
+					s.asked[askedKey{r.routeKey, r.gateway}] = r
 				}
 			}
 		}
 	}
-	_, ok := s.asked[askedKey{f.routeKey, f.gateway}]
-	return ok
+	r, ok := s.asked[askedKey{f.routeKey, f.gateway}]
+	return r, ok
 }
 
 // owns says whether an observed address is ours. made holds what this pass has created.

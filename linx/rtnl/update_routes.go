@@ -211,6 +211,12 @@ func (p *pass) takeBack(ctx context.Context, routes []*route) error {
 
 func (p *pass) finishChanges(changes []*change) {
 	for _, c := range live(changes) {
+		if c.new.v6 {
+			if p.survey.made == nil {
+				p.survey.made = make(map[askedKey]route)
+			}
+			p.survey.made[askedKey{c.new.routeKey, c.new.gateway}] = c.new
+		}
 		p.doneRoute(Update, c.at, nil)
 	}
 }

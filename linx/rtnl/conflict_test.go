@@ -1,0 +1,140 @@
+package rtnl
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestForeignAndRight: another's object that is as desired is enough, stays the other's, and stays when we go.
+func TestForeignAndRight(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.addAddress("v0", "10.0.0.2/24")
+	k.addAddress("v0", "2001:db8::2/64")
+	k.run("route add 10.1.0.0/16 via 10.0.0.1 proto static")
+	k.run("-6 route add 2001:db8:1::/48 via 2001:db8::1 proto static")
+	state := State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}},
+		Routes: []Route{
+			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
+			{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1")},
+		},
+	}
+	before := append(k.ipRoutes("main"), k.addresses("v0")...)
+	k.settled(state)
+	k.settled(state)
+	k.settled(State{})
+	if after := append(k.ipRoutes("main"), k.addresses("v0")...); !slices.Equal(before, after) {
+		t.Errorf("%v became %v", before, after)
+	}
+}
+
+// inTheWay puts something else in the place of what conflictState desires.
+func inTheWay(k *kernel) {
+	k.addAddress("v0", "10.0.0.2/24")
+	k.addAddress("v0", "2001:db8::9/128")
+	k.run("addr add 10.5.0.1 peer 10.5.0.2/24 dev v1")
+	k.run("route add 10.1.0.0/16 via 10.0.0.9 proto static")
+	k.run("-6 route add 2001:db8:1::/48 dev v1 proto bird")
+}
+
+func conflictState() State {
+	return State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::9/64")}, {"v1", pfx("10.5.0.1/24")}},
+		Routes: []Route{
+			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
+			{Dst: pfx("2001:db8:1::/48"), Interface: "v0"},
+		},
+	}
+}
+
+// TestRefuse: by default another's object in the way is a conflict that names its holder, and holds up nothing else.
+func TestRefuse(t *testing.T) {
+	k := newKernel(t, Options{})
+	inTheWay(k)
+	before := append(k.ipRoutes("main"), strings.Fields(k.run("-br addr"))...)
+	state := conflictState()
+	state.Routes = append(state.Routes, Route{Dst: pfx("10.2.0.0/16"), Interface: "v1"})
+	r := k.pass(state)
+	if r.Converged || len(r.Failed) != 4 {
+		t.Fatal(show(r))
+	}
+	k.wantApplied(r, "create route 10.2.0.0/16 dev v1")
+	for i, want := range []struct {
+		holder   string
+		protocol int
+	}{
+		{"address 2001:db8::9/128 dev v0", 0},
+		{"address 10.5.0.1 peer 10.5.0.2/24 dev v1", 0},
+		{"route 10.1.0.0/16 via 10.0.0.9 dev v0", 4},
+		{"route 2001:db8:1::/48 dev v1", 12},
+	} {
+		var conflict *ConflictError
+		if err := r.Failed[i].Err; !errors.As(err, &conflict) || conflict.Holder.String() != want.holder || conflict.Protocol != want.protocol {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if text := r.Failed[2].Err.Error(); !strings.Contains(text, "protocol 4 (static)") {
+		t.Error(text)
+	}
+	if r := k.pass(state); len(r.Applied) != 0 {
+		t.Error("and again:", show(r))
+	}
+	k.pass(State{})
+	if after := append(k.ipRoutes("main"), strings.Fields(k.run("-br addr"))...); !slices.Equal(before, after) {
+		t.Errorf("%v became %v", before, after)
+	}
+}
+
+// TestAdopt makes ours what already is as desired, and refuses the rest.
+func TestAdopt(t *testing.T) {
+	k := newKernel(t, Options{Conflict: Adopt})
+	inTheWay(k)
+	k.addAddress("v0", "2001:db8::2/64")
+	k.run("route add 10.2.0.0/16 dev v1 proto static")
+	k.run("-6 route add 2001:db8:2::/48 via 2001:db8::1 proto static")
+	state := conflictState()
+	state.Addresses = append(state.Addresses, Address{"v0", pfx("2001:db8::2/64")})
+	state.Routes = append(state.Routes, Route{Dst: pfx("10.2.0.0/16"), Interface: "v1"},
+		Route{Dst: pfx("2001:db8:2::/48"), Gateway: ipa("2001:db8::1")})
+	r := k.pass(state)
+	if len(r.Failed) != 4 {
+		t.Fatal(show(r))
+	}
+	k.wantApplied(r, "update address 10.0.0.2/24 dev v0", "update address 2001:db8::2/64 dev v0",
+		"update route 10.2.0.0/16 dev v1", "update route 2001:db8:2::/48 via 2001:db8::1")
+	if r := k.pass(state); len(r.Applied) != 0 || len(r.Failed) != 4 {
+		t.Error("and again:", show(r))
+	}
+	for dst, table := range map[string]int{"10.2.0.0/16": 254, "2001:db8:2::/48": 254} {
+		if got := k.protocols(table, dst); !slices.Equal(got, []int{us}) {
+			t.Errorf("%s has protocols %v", dst, got)
+		}
+	}
+	k.converge(State{})
+	if got := k.addresses("v0"); !slices.Equal(got, []string{"2001:db8::9/128"}) {
+		t.Error("left on v0:", got)
+	}
+}
+
+// TestTakeOver replaces what is in the way.
+func TestTakeOver(t *testing.T) {
+	k := newKernel(t, Options{Conflict: TakeOver})
+	inTheWay(k)
+	state := conflictState()
+	k.converge(state)
+	k.settled(state)
+	for _, dst := range []string{"10.1.0.0/16", "2001:db8:1::/48"} {
+		if got := k.protocols(254, dst); !slices.Equal(got, []int{us}) {
+			t.Errorf("%s has protocols %v", dst, got)
+		}
+	}
+	if got := append(k.addresses("v0"), k.addresses("v1")...); !slices.Equal(got, []string{"10.0.0.2/24", "2001:db8::9/64", "10.5.0.1/24"}) {
+		t.Error(got)
+	}
+	k.converge(State{})
+	if got := append(k.ipRoutes("main"), k.addresses("v0")...); len(got) != 0 {
+		t.Error("left:", got)
+	}
+}
