@@ -24,6 +24,6 @@
 //		...
 //	}
 //
-// All of it works inside testing/synctest bubbles, where the passing of time costs none; CheckLeaks says what it
-// leaves out there.
+// All of it works inside testing/synctest bubbles, where the passing of time costs none; CheckLeaks says what
+// it leaves out there.
 package linxtest

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Fault is what goes wrong at a Moment: it is called there, on the goroutine that got there, with the context of the call. nil
-// means that nothing went wrong. So any function may serve to look at, or to change, the world at just
-// that moment.
+// Fault is what goes wrong at a Moment: it is called there, on the goroutine that got there, with the context
+// of the call. nil means that nothing went wrong. So any function may serve to look at, or to change, the
+// world at just that moment.
 type Fault func(ctx context.Context) error
 
 // Fail returns err.
@@ -99,8 +99,8 @@ type Moment string
 const (
 	PassBegins   Moment = "pass begins"    // nothing has been looked at
 	PassObserved Moment = "pass observed"  // the kernel has been looked at; nothing is claimed or changed
-	PassClaimed  Moment = "pass claimed"   // the claim has succeeded; nothing is changed. Only where something is to change
-	PassApplied  Moment = "pass applied"   // changed, and not looked at again. Only where something was to change
+	PassClaimed  Moment = "pass claimed"   // where something is to change: it is claimed, and nothing is changed
+	PassApplied  Moment = "pass applied"   // where something was to change: it is, and has not been looked at again
 	PassEnds     Moment = "pass ends"      // the last observation is made
 	Subscribing  Moment = "subscribing"    // Subscribe was called; an error refuses
 	Serving      Moment = "monitor served" // the monitor's Serve was called; an error is what it returns

@@ -34,7 +34,8 @@ func NewKernel(foreign State) *Kernel {
 	return k
 }
 
-// Put is somebody else's write: it makes a foreign object, or changes the value of one that is there, whoever's.
+// Put is somebody else's write: it makes a foreign object, or changes the value of one that is there,
+// whoever's.
 func (k *Kernel) Put(name, value string) { k.put(name, value, false) }
 
 // Delete is somebody else's deletion. It reports whether there was anything to delete.

@@ -20,15 +20,16 @@ const LeakDeadline = 10 * time.Second
 // itself as it needs them, and keeps them.
 const ThreadSlack = 16
 
-// CheckLeaks remembers which goroutines, file descriptors and threads there are, and fails the test if, at its
-// end, there are others: call it first, so that its check comes after all other cleanups. It waits up to LeakDeadline for
-// them to go.
+// CheckLeaks remembers which goroutines, file descriptors and threads there are, and fails the test if, at
+// its end, there are others: call it first, so that its check comes after all other cleanups. It waits up to
+// LeakDeadline for them to go.
 //
-// Threads come and go with the runtime, so that only two things count as a leak there: a thread that was left in
-// another network namespace, and more than ThreadSlack new ones.
+// Threads come and go with the runtime, so that only two things count as a leak there: a thread that was left
+// in another network namespace, and more than ThreadSlack new ones.
 //
-// The test must not run in parallel with others. Inside a synctest bubble nothing is checked: there a goroutine left
-// behind fails the test anyhow; to check file descriptors as well, call CheckLeaks outside, around synctest.Test.
+// The test must not run in parallel with others. Inside a synctest bubble nothing is checked: there a
+// goroutine left behind fails the test anyhow; to check file descriptors as well, call CheckLeaks outside,
+// around synctest.Test.
 func CheckLeaks(t testing.TB) {
 	t.Helper()
 	checkLeaks(t, LeakDeadline)
@@ -128,8 +129,8 @@ func list(dir string) []string {
 	return names
 }
 
-// Eventually waits until cond holds, looking every millisecond, and fails the test after LeakDeadline. It works in a
-// synctest bubble too, where it lets the virtual time pass.
+// Eventually waits until cond holds, looking every millisecond, and fails the test after LeakDeadline. It
+// works in a synctest bubble too, where it lets the virtual time pass.
 func Eventually(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	if !poll(LeakDeadline, cond) {

@@ -33,9 +33,9 @@ const (
 // ErrConflict is the Failure of a name that somebody else holds, with another value.
 var ErrConflict = errors.New("held by somebody else")
 
-// Source is a fake subsystem over a Kernel. Out of the box it works without fault; At, Always, Refuse, Withhold, Drop
-// and EndMonitor make it fail. It is a reconcile.Source, Subscriber and Validator, and an io.Closer.
-// Its methods are safe for concurrent use.
+// Source is a fake subsystem over a Kernel. Out of the box it works without fault; At, Always, Refuse,
+// Withhold, Drop and EndMonitor make it fail. It is a reconcile.Source, Subscriber and Validator, and an
+// io.Closer. Its methods are safe for concurrent use.
 //
 // What it does is what rtnl does: it makes what is missing, corrects what is its own, leaves alone what is
 // foreign (as satisfying where the value is as desired, as ErrConflict otherwise), and deletes what it

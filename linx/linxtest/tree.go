@@ -21,9 +21,9 @@ type Tree struct {
 	events []suture.Event
 }
 
-// Supervise serves the services under a supervisor with suture's defaults (but a failure threshold that a test won't
-// reach, so that restarts come at once) and stops it at the test's end. A service that does not stop in time fails the test.
-// It works in a synctest bubble.
+// Supervise serves the services under a supervisor with suture's defaults (but a failure threshold that a
+// test won't reach, so that restarts come at once) and stops it at the test's end. A service that does not
+// stop in time fails the test. It works in a synctest bubble.
 func Supervise(t testing.TB, services ...suture.Service) *Tree {
 	t.Helper()
 	return SuperviseSpec(t, suture.Spec{FailureThreshold: 1e6}, services...)

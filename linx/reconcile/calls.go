@@ -14,8 +14,8 @@ type outcome[L any] struct {
 	err    error
 }
 
-// insideKey marks the contexts that a loop hands to Notify and Claim, where to wait for the loop would be to wait for
-// oneself.
+// insideKey marks the contexts that a loop hands to Notify and Claim, where to wait for the loop would be
+// to wait for oneself.
 type insideKey struct{ loop any }
 
 func (l *Loop[D, L]) inside(ctx context.Context) bool { return ctx.Value(insideKey{l}) != nil }
@@ -76,7 +76,8 @@ func (l *Loop[D, L]) want(desired D) {
 	l.generation++
 }
 
-// LastReport gives the report of the newest pass, the one of a pass that failed included; false: no pass has ended yet.
+// LastReport gives the report of the newest pass, the one of a pass that failed included; false: no pass
+// has ended yet.
 func (l *Loop[D, L]) LastReport() (Report[L], bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,8 +85,8 @@ func (l *Loop[D, L]) LastReport() (Report[L], bool) {
 }
 
 // WaitConverged waits until the newest pass has observed the desired state, and was begun after the newest
-// PutDesired. Before the first Serve and between restarts it waits, up to its context; after the end, it returns
-// the final reason.
+// PutDesired. Before the first Serve and between restarts it waits, up to its context; after the end, it
+// returns the final reason.
 func (l *Loop[D, L]) WaitConverged(ctx context.Context) error {
 	for {
 		l.mu.Lock()

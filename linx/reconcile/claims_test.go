@@ -66,8 +66,8 @@ func TestRefusedClaim(t *testing.T) {
 	})
 }
 
-// What a pass had claimed when it panicked is owned: it is cleared away when it is no longer desired, though the pass
-// that made it never said so. But on the claim alone nothing is deleted.
+// What a pass had claimed when it panicked is owned: it is cleared away when it is no longer desired, though
+// the pass that made it never said so. But on the claim alone nothing is deleted.
 func TestClaimsSurvivePanic(t *testing.T) {
 	for name, fault := range map[string]linxtest.Fault{"panic": linxtest.Panic("lost"), "goexit": linxtest.Goexit()} {
 		for moment, made := range map[linxtest.Moment]bool{linxtest.PassClaimed: false, linxtest.PassApplied: true} {

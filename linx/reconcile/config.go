@@ -49,9 +49,10 @@ type Config[L any] struct {
 	// hand them the one that Notify was given, or one made from it.
 	Notify func(context.Context, Report[L], error)
 
-	// Claim persists ownership before each pass's first change: old ownership plus what is about to be taken. If it
-	// fails, the pass changes nothing. A consumer that keeps what Claim and Notify give it, and starts the
-	// next process from the newest, leaves nothing behind whenever it is killed. nil: claims are kept in memory.
+	// Claim persists ownership before each pass's first change: old ownership plus what is about to be
+	// taken. If it fails, the pass changes nothing. A consumer that keeps what Claim and Notify give it,
+	// and starts the next process from the newest, leaves nothing behind whenever it is killed. nil: claims
+	// are kept in memory.
 	Claim func(context.Context, L) error
 
 	// Logger is told when monitors come and go, of failing and recovered passes, and of the end. nil: silent.

@@ -13,8 +13,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// ledger keeps ownership in a file, so that a process that is killed leaves nothing behind for good: the next one
-// reads what the last one owned, or was about to take.
+// ledger keeps ownership in a file, so that a process that is killed leaves nothing behind for good: the next
+// one reads what the last one owned, or was about to take.
 type ledger struct{ path string }
 
 // read gives what is in the file. None is fine: nothing is owned.
@@ -29,8 +29,8 @@ func (l ledger) read() (owned linxtest.Owned, err error) {
 	return owned, json.Unmarshal(text, &owned)
 }
 
-// write replaces the file as a whole, or not at all: a new file, on the disk before it takes the name of the old
-// one, and the name on the disk as well before anything changes in the kernel.
+// write replaces the file as a whole, or not at all: a new file, on the disk before it takes the name of the
+// old one, and the name on the disk as well before anything changes in the kernel.
 func (l ledger) write(owned linxtest.Owned) error {
 	text, err := json.Marshal(owned)
 	if err != nil {

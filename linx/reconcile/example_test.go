@@ -11,8 +11,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// A loop in a supervisor keeps its state converged, whoever interferes. (The source here is a fake one; rtnl.New and sysctl.New
-// make those of the kernel.)
+// A loop in a supervisor keeps its state converged, whoever interferes. (The source here is a fake one;
+// rtnl.New and sysctl.New make those of the kernel.)
 func Example() {
 	kernel := linxtest.NewKernel(linxtest.State{"theirs": "1"})
 	converged := make(chan struct{}, 10)
@@ -78,7 +78,8 @@ func keep[D, L any](
 	}
 }
 
-// The loop stands on the public Source contract alone. Who wants no more than a timer writes these fifteen lines.
+// The loop stands on the public Source contract alone. Who wants no more than a timer writes these fifteen
+// lines.
 func Example_timer() {
 	kernel := linxtest.NewKernel(nil)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -45,7 +45,8 @@ func (w *world) put(t *testing.T) {
 	}
 }
 
-// held waits for the end of its context before it goes on to f: a call that is in progress when the end comes.
+// held waits for the end of its context before it goes on to f: a call that is in progress when the end
+// comes.
 func held(f linxtest.Fault) linxtest.Fault {
 	return func(ctx context.Context) error {
 		<-ctx.Done()
@@ -150,7 +151,8 @@ func passPoints() []point {
 	return ps
 }
 
-// Whoever fails, however and whenever: the supervisor is told the true reason, and one restart brings everything back.
+// Whoever fails, however and whenever: the supervisor is told the true reason, and one restart brings
+// everything back.
 func TestFailureModel(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	for _, p := range points {

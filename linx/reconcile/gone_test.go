@@ -28,7 +28,8 @@ var vanish = map[string]func(*source){
 	},
 }
 
-// A namespace that is gone, and may come back, is let go: nothing of ours stays open, and the loop goes on looking for it.
+// A namespace that is gone, and may come back, is let go: nothing of ours stays open, and the loop goes on
+// looking for it.
 func TestNamespaceGone(t *testing.T) {
 	for who, goes := range vanish {
 		for _, interval := range []time.Duration{reconcile.Never, time.Second} {
@@ -114,7 +115,8 @@ func testGone(t *testing.T, goes func(*source), interval time.Duration) {
 	expectSound(t, src, true)
 }
 
-// The first pass that succeeds again is followed by the subscription at once, however long that had to back off.
+// The first pass that succeeds again is followed by the subscription at once, however long that had to back
+// off.
 func TestSubscribesAsSoonAsNamespaceIsBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := linxtest.NewSource(nil)
@@ -170,7 +172,8 @@ func TestNamespaceMissingAtTheStart(t *testing.T) {
 		l := newLoop(t, src, state{"a": "1"}, config{Interval: reconcile.Never})
 		tree := linxtest.Supervise(t, l)
 		advance(10 * time.Minute)
-		if st := l.Status(); st.Serves != 1 || st.Monitor != reconcile.MonitorRetrying || !errors.Is(st.LastError, linx.ErrNamespaceGone) {
+		st := l.Status()
+		if st.Serves != 1 || st.Monitor != reconcile.MonitorRetrying || !errors.Is(st.LastError, linx.ErrNamespaceGone) {
 			t.Errorf("status %+v", st)
 		}
 		src.Heal()
@@ -216,7 +219,8 @@ func TestNamespaceGoneWithoutMonitor(t *testing.T) {
 	}
 }
 
-// A monitor that is told to end since the namespace is gone may still panic, and that is a fault like any other.
+// A monitor that is told to end since the namespace is gone may still panic, and that is a fault like any
+// other.
 func TestMonitorPanicsWhenLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := linxtest.NewSource(nil)

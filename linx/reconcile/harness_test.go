@@ -135,7 +135,8 @@ func expectKernel(t testing.TB, src *source, want ...string) {
 	}
 }
 
-// expectSound checks what a loop never does, whatever happens, and that a loop which has ended left nothing open.
+// expectSound checks what a loop never does, whatever happens, and that a loop which has ended left nothing
+// open.
 func expectSound(t testing.TB, src *source, ended bool) {
 	t.Helper()
 	c := src.Counts()

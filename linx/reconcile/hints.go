@@ -45,7 +45,8 @@ type subscription struct {
 	over    atomic.Bool // its hints count no more
 }
 
-// maintain subscribes where there is no subscription and one is due, and sees after a monitor whose namespace was let go.
+// maintain subscribes where there is no subscription and one is due, and sees after a monitor whose
+// namespace was let go.
 func (s *serving[D, L]) maintain() error {
 	if sub := s.hints.sub; sub != nil && sub.ctx.Err() != nil && s.ctx.Err() == nil {
 		exit := s.await(always("monitor"), sub.exit)
@@ -96,8 +97,8 @@ func (s *serving[D, L]) maintain() error {
 	return nil
 }
 
-// hint notes that something has happened. It comes from many goroutines at once, so that one with an older time may be
-// last. While a hinted pass is on the agenda it wakes nobody: a storm is to cost passes alone.
+// hint notes that something has happened. It comes from many goroutines at once, so that one with an older
+// time may be last. While a hinted pass is on the agenda it wakes nobody: a storm is to cost passes alone.
 func (l *Loop[D, L]) hint() {
 	now := l.sinceEpoch(time.Now())
 	for newest := l.hinted.Load(); newest < now; newest = l.hinted.Load() {
@@ -110,8 +111,8 @@ func (l *Loop[D, L]) hint() {
 	}
 }
 
-// follow serves the monitor. Its end is the loop's end, whatever it ended with, but for two: it was told to, or its namespace is
-// gone and may come back.
+// follow serves the monitor. Its end is the loop's end, whatever it ended with, but for two: it was told
+// to, or its namespace is gone and may come back.
 func (s *serving[D, L]) follow(sub *subscription, service suture.Service) {
 	sub.service = service
 	sub.ctx, sub.cancel = context.WithCancel(s.ctx)
@@ -136,8 +137,8 @@ func (s *serving[D, L]) follow(sub *subscription, service suture.Service) {
 	s.hints.sub = sub
 }
 
-// unsubscribe ends the monitor, if there is one, and waits for it. The error is its fault; unasked says that it had
-// ended before it was told to.
+// unsubscribe ends the monitor, if there is one, and waits for it. The error is its fault; unasked says
+// that it had ended before it was told to.
 func (s *serving[D, L]) unsubscribe() (err error, unasked bool) {
 	sub := s.hints.sub
 	if sub == nil {

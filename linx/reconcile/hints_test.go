@@ -238,7 +238,8 @@ func TestHintFromCallbacks(t *testing.T) {
 	})
 }
 
-// A hinted pass is followed by the next hinted one after at least its own length: a storm takes half a core at most.
+// A hinted pass is followed by the next hinted one after at least its own length: a storm takes half a core
+// at most.
 func TestRestAfterHintedPass(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := linxtest.NewSource(nil)

@@ -37,7 +37,8 @@ type Loop[D, L any] struct {
 	wake chan struct{}
 	// hinted is when the newest hint came, in nanoseconds since epoch; 0: never.
 	hinted atomic.Int64
-	// heard says that the serving goroutine knows of a hint that no pass has satisfied, or is being woken for one.
+	// heard says that the serving goroutine knows of a hint that no pass has satisfied, or is being woken
+	// for one.
 	heard atomic.Bool
 	epoch time.Time
 

@@ -35,7 +35,8 @@ func (tr *trace) String() string {
 	return strings.Join(tr.steps, ", ")
 }
 
-// Whatever ends a Serve, the monitor is stopped before the source is closed, and both have ended when it returns.
+// Whatever ends a Serve, the monitor is stopped before the source is closed, and both have ended when it
+// returns.
 func TestOrderOfStopping(t *testing.T) {
 	const orderly = "monitor stops, monitor stopped, closing, closed, Serve ended"
 	tests := []struct {
@@ -117,7 +118,8 @@ func TestFirstFaultIsTheReason(t *testing.T) {
 	}
 }
 
-// A Subscribe that gives neither a service nor an error is a fault of the source, not a reason to crash on nil.
+// A Subscribe that gives neither a service nor an error is a fault of the source, not a reason to crash on
+// nil.
 type emptyHanded struct{ *source }
 
 func (emptyHanded) Subscribe(context.Context, func()) (suture.Service, error) { return nil, nil }

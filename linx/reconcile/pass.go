@@ -71,8 +71,8 @@ func (s *serving[D, L]) guarded(calls []call[L], pass func() (Report[L], error))
 	return report, err
 }
 
-// claim keeps what a pass is about to own, before its first change: in the loop, where it outlives a panic, and, where
-// the consumer wants that, in something that outlives the process.
+// claim keeps what a pass is about to own, before its first change: in the loop, where it outlives a panic,
+// and, where the consumer wants that, in something that outlives the process.
 func (s *serving[D, L]) claim(ctx context.Context, claimed L) error {
 	s.mu.Lock()
 	s.last = claimed

@@ -269,7 +269,8 @@ func TestReleaseOfClaims(t *testing.T) {
 	})
 }
 
-// A new state that comes while the loop is being released is refused, or comes before: nothing of it is left behind.
+// A new state that comes while the loop is being released is refused, or comes before: nothing of it is left
+// behind.
 func TestReleaseDuringPutDesired(t *testing.T) {
 	for range 100 {
 		src := linxtest.NewSource(nil)

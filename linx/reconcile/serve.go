@@ -32,16 +32,19 @@ type serving[D, L any] struct {
 	gone      bool   // the namespace was let go, and no pass has succeeded since
 }
 
-// Serve runs the loop until ctx ends, a fault ends it, or it is stopped for good. It is what a
-// supervisor calls, again and again: each time it subscribes, runs a full pass, and goes on.
+// Serve runs the loop until ctx ends, a fault ends it, or it is stopped for good. It is what a supervisor
+// calls, again and again: each time it subscribes, runs a full pass, and goes on.
 //
 //   - ctx ended: ctx.Err(). What is applied stays.
 //   - The monitor ended unasked, or something called runtime.Goexit: an error that names it.
-//   - A panic, in the source, the monitor, Notify or Claim: the same panic, as *linx.PanicError, once all else has ended.
-//   - An error of the source or the monitor that wraps suture.ErrDoNotRestart or suture.ErrTerminateSupervisorTree: that error.
+//   - A panic, in the source, the monitor, Notify or Claim: the same panic, as *linx.PanicError, once all
+//     else has ended.
+//   - An error of the source or the monitor that wraps suture.ErrDoNotRestart or
+//     suture.ErrTerminateSupervisorTree: that error.
 //   - Stop or Release: an error that wraps ErrStopped and suture.ErrDoNotRestart.
 //
-// When it returns, no goroutine, subscription or open source is left. A second, concurrent Serve waits for the first.
+// When it returns, no goroutine, subscription or open source is left. A second, concurrent Serve waits for
+// the first.
 func (l *Loop[D, L]) Serve(ctx context.Context) error {
 	return l.inTurn(ctx, func() error {
 		ctx, cancel := context.WithCancel(ctx)
@@ -101,8 +104,8 @@ func (l *Loop[D, L]) conclude(ctx context.Context, err error) error {
 	}
 }
 
-// run runs body, and ends what it began: the monitor first, then the source. It returns the first fault; a panic
-// is a *linx.PanicError. nil: there was none, and ctx has ended or body was done.
+// run runs body, and ends what it began: the monitor first, then the source. It returns the first fault; a
+// panic is a *linx.PanicError. nil: there was none, and ctx has ended or body was done.
 func (l *Loop[D, L]) run(ctx context.Context, body func(*serving[D, L]) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -167,8 +170,8 @@ func isFinal(err error) bool {
 	return errors.Is(err, suture.ErrDoNotRestart) || errors.Is(err, suture.ErrTerminateSupervisorTree)
 }
 
-// await waits for a member that has been told to end. Nobody can kill one that does not, so that is all that can be
-// done, but for saying so.
+// await waits for a member that has been told to end. Nobody can kill one that does not, so that is all
+// that can be done, but for saying so.
 func (l *Loop[D, L]) await(who func() string, ended <-chan member.Exit) member.Exit {
 	patience := time.NewTimer(stuckAfter)
 	defer patience.Stop()

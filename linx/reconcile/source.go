@@ -30,8 +30,8 @@ type Source[D, L any] interface {
 
 // Subscriber is a Source that can tell when it may be worth looking: a monitor.
 //
-// This interface, Validator and io.Closer are found by type assertion, so a source that wraps
-// another must embed the concrete type: embedding the Source interface hides them. Status says which were found.
+// This interface, Validator and io.Closer are found by type assertion, so a source that wraps another must
+// embed the concrete type: embedding the Source interface hides them. Status says which were found.
 type Subscriber interface {
 	// Subscribe joins the events and returns the service that reads them: joined when it returns, so that
 	// no change after it goes unseen. ctx bounds only the call. The loop serves the result exactly
@@ -41,7 +41,8 @@ type Subscriber interface {
 	Subscribe(ctx context.Context, hint func()) (suture.Service, error)
 }
 
-// Validator is a Source that can refuse a desired state without asking the kernel. New and PutDesired call it.
+// Validator is a Source that can refuse a desired state without asking the kernel. New and PutDesired call
+// it.
 type Validator[D any] interface {
 	Validate(desired D) error
 }

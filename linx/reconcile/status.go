@@ -19,7 +19,8 @@ type Status struct {
 	MonitorError error        // why there are none: what the last try to subscribe, or the last monitor, ended with
 
 	// Stuck names what ignored its cancelled context for more than 10 s: "monitor", or the call in
-	// progress, such as "Reconcile" or "Notify". Nobody can kill a goroutine, so the loop waits on. Empty: none.
+	// progress, such as "Reconcile" or "Notify". Nobody can kill a goroutine, so the loop waits on. Empty:
+	// none.
 	Stuck string
 
 	// Final is why the loop ended for good: ErrStopped, or an error that wraps suture.ErrDoNotRestart or

@@ -67,7 +67,8 @@ func TestStatusThroughALife(t *testing.T) {
 	})
 }
 
-// Nobody can kill a member that ignores its cancellation: it is waited for, and after 10 s Status and the log name it.
+// Nobody can kill a member that ignores its cancellation: it is waited for, and after 10 s Status and the log
+// name it.
 func TestStuckMember(t *testing.T) {
 	tests := []struct {
 		name  string

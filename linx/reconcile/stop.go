@@ -9,8 +9,8 @@ import (
 )
 
 // Stop ends the loop for good, its monitor too, and waits for both, up to ctx. What is applied stays
-// applied. Before Serve, or between restarts, it makes the next Serve return suture.ErrDoNotRestart. From inside
-// Notify or Claim, known by their context, it only signals. Stopping twice is fine.
+// applied. Before Serve, or between restarts, it makes the next Serve return suture.ErrDoNotRestart. From
+// inside Notify or Claim, known by their context, it only signals. Stopping twice is fine.
 func (l *Loop[D, L]) Stop(ctx context.Context) error {
 	l.signalStop(false)
 	if l.inside(ctx) {
@@ -22,11 +22,11 @@ func (l *Loop[D, L]) Stop(ctx context.Context) error {
 	})
 }
 
-// Release ends the loop like Stop, and runs a last pass towards the zero desired state: what the loop owns is
-// removed (sysctls: released, or reverted where asked), whatever else is there stays. It works served or
+// Release ends the loop like Stop, and runs a last pass towards the zero desired state: what the loop owns
+// is removed (sysctls: released, or reverted where asked), whatever else is there stays. It works served or
 // not. If something is left behind, the error says what, the loop is ended all the same, and Release can be
-// called again; once nothing is left, it returns the same report and does nothing. From inside Notify or Claim,
-// known by their context, it fails at once.
+// called again; once nothing is left, it returns the same report and does nothing. From inside Notify or
+// Claim, known by their context, it fails at once.
 func (l *Loop[D, L]) Release(ctx context.Context) (Report[L], error) {
 	var report Report[L]
 	if l.inside(ctx) {
