@@ -1,5 +1,5 @@
-// Package fight notices when another writer keeps undoing what a source repairs, so that the source can step back
-// from that one object instead of undoing in turn for ever, at the price of both writers' peace.
+// Package fight notices when another writer keeps undoing what a source repairs, so that the source can
+// step back from that one object instead of undoing in turn for ever, at the price of both writers' peace.
 package fight
 
 import (
@@ -12,14 +12,14 @@ const (
 	Repairs = 5
 	Window  = 10 * time.Second
 
-	// FirstTruce is how long the source then leaves the object alone; each repair that did not last doubles it, up to
-	// LastTruce. A quarter of it is jitter, so that two programs that fight fall out of step.
+	// FirstTruce is how long the source then leaves the object alone; each repair that did not last doubles
+	// it, up to LastTruce. A quarter of it is jitter, so that two programs that fight fall out of step.
 	FirstTruce = time.Second
 	LastTruce  = time.Minute
 )
 
-// Watch remembers the repairs of objects known by K. The zero value is ready. It holds what was repaired in the
-// last Window, and what is fought over: nothing, when all is quiet. It is not safe for concurrent use.
+// Watch remembers the repairs of objects known by K. The zero value is ready. It holds what was repaired in
+// the last Window, and what is fought over: nothing, when all is quiet. It is not safe for concurrent use.
 type Watch[K comparable] struct {
 	objects map[K]*object
 }
@@ -31,8 +31,8 @@ type object struct {
 	until   time.Time     // end of the truce
 }
 
-// Repaired notes that the source changed k in the kernel to what it was to be already; began says that this makes a
-// fight.
+// Repaired notes that the source changed k in the kernel to what it was to be already; began says that this
+// makes a fight.
 func (w *Watch[K]) Repaired(k K, now time.Time) (began bool) {
 	o := w.objects[k]
 	if o == nil {
@@ -64,9 +64,9 @@ func (w *Watch[K]) Held(k K, now time.Time) (until time.Time, held bool) {
 	return o.until, true
 }
 
-// Ended forgets what has been quiet, and gives the objects whose fight is over: no repair was needed since the
-// truce, for as long as that had lasted, and a Window at least. amiss tells whether k needs a repair just now; a fight
-// over such an object goes on.
+// Ended forgets what has been quiet, and gives the objects whose fight is over: no repair was needed since
+// the truce, for as long as that had lasted, and a Window at least. amiss tells whether k needs a repair
+// just now; a fight over such an object goes on.
 func (w *Watch[K]) Ended(now time.Time, amiss func(K) bool) (over []K) {
 	for k, o := range w.objects {
 		switch {
@@ -88,7 +88,8 @@ func (w *Watch[K]) Fighting(k K) bool {
 	return o != nil && o.truce != 0
 }
 
-// Quiet tells whether there is nothing to remember, so that a pass that finds everything in place can ask no more.
+// Quiet tells whether there is nothing to remember, so that a pass that finds everything in place can ask
+// no more.
 func (w *Watch[K]) Quiet() bool { return len(w.objects) == 0 }
 
 // Reset forgets everything: what is desired has changed, so that what comes is no repair.

@@ -17,8 +17,8 @@ import (
 var ErrInterrupted = errors.New("rtnetlink: dump interrupted")
 
 const (
-	// maxRequests and maxBytes bound a sendmsg: more of either gains nothing, about 250 answers fill a receive buffer of
-	// the default size, and a datagram of 210 KB is EMSGSIZE.
+	// maxRequests and maxBytes bound a sendmsg: more of either gains nothing, about 250 answers fill a
+	// receive buffer of the default size, and a datagram of 210 KB is EMSGSIZE.
 	maxRequests = 128
 	maxBytes    = 64 << 10
 	// answerSize is the most that the kernel puts into one datagram of a dump.
@@ -31,15 +31,16 @@ var answers = sync.Pool{New: func() any { return new([answerSize]byte) }}
 // Conn is a request socket in one network namespace. One request runs at a time: its methods are safe for
 // concurrent use, but do not overlap.
 //
-// An *Error is the kernel's answer, and the Conn is as good as before. Any other error in the middle of an answer leaves
-// answers unread, so it closes the Conn: whatever is asked next is answered os.ErrClosed.
+// An *Error is the kernel's answer, and the Conn is as good as before. Any other error in the middle of an
+// answer leaves answers unread, so it closes the Conn: whatever is asked next is answered os.ErrClosed.
 type Conn struct {
 	socket *Socket
 	mu     sync.Mutex
 	seq    uint32
 }
 
-// Dial opens a socket inside h, with extended acks and strict checking on. (Kernels before 4.20 check nothing, and filter nothing.)
+// Dial opens a socket inside h, with extended acks and strict checking on. (Kernels before 4.20 check
+// nothing, and filter nothing.)
 func Dial(h *linx.Handle) (*Conn, error) {
 	s, err := OpenSocket(h, func(fd int) error {
 		_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
@@ -111,10 +112,11 @@ func (c *Conn) ask(ctx context.Context, b *Batch, ack bool, fn func(typ uint16, 
 	return nil
 }
 
-// Do sends all requests in b, many a sendmsg, and calls failed, in order, for each that the kernel refused: its
-// index in the batch and an *Error. All others are carried out. When it returns nil, every request has been
-// answered. If ctx ends first, no more are sent: done is how many have been answered, the rest was not tried. (Of
-// an error in the middle of an answer, nobody knows what became of the up to 128 requests that follow.)
+// Do sends all requests in b, many a sendmsg, and calls failed, in order, for each that the kernel refused:
+// its index in the batch and an *Error. All others are carried out. When it returns nil, every request has
+// been answered. If ctx ends first, no more are sent: done is how many have been answered, the rest was not
+// tried. (Of an error in the middle of an answer, nobody knows what became of the up to 128 requests that
+// follow.)
 func (c *Conn) Do(ctx context.Context, b *Batch, failed func(i int, err error)) (done int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +133,8 @@ func (c *Conn) Do(ctx context.Context, b *Batch, failed func(i int, err error)) 
 	return done, nil
 }
 
-// doSome sends what fits into one sendmsg, from request i on, and returns the index of the first that did not.
+// doSome sends what fits into one sendmsg, from request i on, and returns the index of the first that did
+// not.
 func (c *Conn) doSome(ctx context.Context, b *Batch, i int, failed func(i int, err error)) (next int, err error) {
 	first, start := c.seq+1, b.starts[i]
 	next = i + 1
@@ -155,8 +158,8 @@ func (c *Conn) doSome(ctx context.Context, b *Batch, i int, failed func(i int, e
 	return next, err
 }
 
-// exchange sends and then gives every message that comes to answer, until that says that it was the last. ctx may
-// end it any time; the Conn is closed then.
+// exchange sends and then gives every message that comes to answer, until that says that it was the last.
+// ctx may end it any time; the Conn is closed then.
 func (c *Conn) exchange(ctx context.Context, messages []byte, answer func(Header, []byte) (last bool)) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err

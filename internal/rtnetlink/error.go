@@ -26,7 +26,8 @@ func (e *Error) Unwrap() error { return e.Errno }
 // errMalformed is what no kernel sends.
 var errMalformed = errors.New("rtnetlink: malformed answer")
 
-// errorOf reads an NLMSG_ERROR or NLMSG_DONE: a negative errno, or 0, and behind the fixed part the extended ack. nil: no error.
+// errorOf reads an NLMSG_ERROR or NLMSG_DONE: a negative errno, or 0, and behind the fixed part the
+// extended ack. nil: no error.
 func errorOf(h Header, body []byte) error {
 	if len(body) < 4 {
 		if h.Type == unix.NLMSG_DONE {

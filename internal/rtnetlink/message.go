@@ -15,8 +15,8 @@ type Header struct {
 	Seq, Port   uint32
 }
 
-// Messages walks the messages of a datagram: header, and the body behind it, which points into b. It stops at the
-// first malformed one; the kernel sends none.
+// Messages walks the messages of a datagram: header, and the body behind it, which points into b. It stops
+// at the first malformed one; the kernel sends none.
 func Messages(b []byte) iter.Seq2[Header, []byte] {
 	return func(yield func(Header, []byte) bool) {
 		for len(b) >= unix.SizeofNlMsghdr {
@@ -38,8 +38,9 @@ func Messages(b []byte) iter.Seq2[Header, []byte] {
 	}
 }
 
-// Attributes walks the attributes in b (what follows a message's fixed part, or the payload of a nested one): type
-// without its flag bits, and payload, which points into b. It stops at the first malformed one; the kernel sends none.
+// Attributes walks the attributes in b (what follows a message's fixed part, or the payload of a nested
+// one): type without its flag bits, and payload, which points into b. It stops at the first malformed one;
+// the kernel sends none.
 func Attributes(b []byte) iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
 		for len(b) >= unix.SizeofNlAttr {

@@ -13,7 +13,8 @@ import (
 )
 
 // Socket is a NETLINK_ROUTE socket in one network namespace. It works from any thread, wherever it was
-// opened, and waits on the netpoller. One goroutine reads at a time; Close and SetDeadline may come from others.
+// opened, and waits on the netpoller. One goroutine reads at a time; Close and SetDeadline may come from
+// others.
 type Socket struct {
 	file *os.File
 	raw  syscall.RawConn
@@ -28,8 +29,8 @@ type Socket struct {
 	step  func(fd uintptr) bool
 }
 
-// OpenSocket opens a socket inside h and binds it to a port id that the kernel picks. setup (nil: none) is called in
-// between, with extended acks already on.
+// OpenSocket opens a socket inside h and binds it to a port id that the kernel picks. setup (nil: none) is
+// called in between, with extended acks already on.
 func OpenSocket(h *linx.Handle, setup func(fd int) error) (*Socket, error) {
 	var fd int
 	err := h.Do(func() (err error) {
@@ -52,8 +53,8 @@ func (s *Socket) prepare(fd int, setup func(fd int) error) (err error) {
 	if s.raw, err = s.file.SyscallConn(); err != nil {
 		return err
 	}
-	// Error messages need not carry the request that they are about, as it is known by its number. Kernels before 4.12
-	// know neither option, and then errors have no text.
+	// Error messages need not carry the request that they are about, as it is known by its number. Kernels
+	// before 4.12 know neither option, and then errors have no text.
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	_ = unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	if setup != nil {
@@ -99,9 +100,10 @@ func (s *Socket) Send(messages []byte) error {
 	})
 }
 
-// Receive reads the kernel's next datagram into buf and returns the part of buf that it fills. It skips what others sent: any
-// process in the namespace may send to any port id. It waits until there is one, up to the deadline. A
-// datagram larger than buf is an error, unix.EMSGSIZE; the kernel's word that it dropped some is unix.ENOBUFS.
+// Receive reads the kernel's next datagram into buf and returns the part of buf that it fills. It skips
+// what others sent: any process in the namespace may send to any port id. It waits until there is one, up
+// to the deadline. A datagram larger than buf is an error, unix.EMSGSIZE; the kernel's word that it dropped
+// some is unix.ENOBUFS.
 func (s *Socket) Receive(buf []byte) ([]byte, error) {
 	for {
 		if err := s.receive(buf, 0); err != nil {
@@ -117,8 +119,8 @@ func (s *Socket) Receive(buf []byte) ([]byte, error) {
 	}
 }
 
-// Wait waits, up to the deadline, until Receive would find a datagram, or an error such as unix.ENOBUFS, which it returns. It
-// needs no buffer, so an idle socket costs none.
+// Wait waits, up to the deadline, until Receive would find a datagram, or an error such as unix.ENOBUFS,
+// which it returns. It needs no buffer, so an idle socket costs none.
 func (s *Socket) Wait() error { return s.receive(nil, unix.MSG_PEEK) }
 
 // receive sets n and from. The buffer may be empty.
