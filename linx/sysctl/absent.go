@@ -14,11 +14,13 @@ import (
 
 // absentError says that there is no such key, and what is missing as far as can be told. It wraps ENOENT.
 type absentError struct {
-	what  string
-	waits bool // it may come by itself: an interface
+	what   string
+	coming bool // it may come by itself: an interface
 }
 
 func (e *absentError) Error() string { return fmt.Sprintf("%v: %s", unix.ENOENT, e.what) }
+
+func (e *absentError) waits() bool { return e.coming }
 
 func (e *absentError) Unwrap() error { return unix.ENOENT }
 

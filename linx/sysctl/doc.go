@@ -43,7 +43,8 @@
 // remembered with the ownership, and not written over in every pass. A value that the kernel ignores or clamps, which it
 // does without an error, is a failure with a NotTakenError that says what was wanted and what is there.
 //
-// A sysctl has one value: where somebody else writes another one, the desired one is put back.
+// A sysctl has one value: where somebody else writes another one, the desired one is put back. Where somebody else keeps doing so,
+// the source holds back on that one key; see FightError.
 //
 // # Order
 //

@@ -2,6 +2,7 @@ package sysctl
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"strconv"
 	"time"
@@ -18,6 +19,7 @@ type fake struct {
 	writes []change
 	crash  int // panic before this write, counted from 1; 0: never
 	cancel func()
+	fights fights
 }
 
 const (
@@ -33,7 +35,7 @@ const (
 )
 
 func newFake() *fake {
-	f := &fake{values: map[key]Value{}, gone: map[key]bool{}}
+	f := &fake{values: map[key]Value{}, gone: map[key]bool{}, fights: fights{log: slog.New(slog.DiscardHandler)}}
 	for _, k := range []key{forward, forwardAll, forwardIf, jiffies, plain, clamped, ignoring, refusing} {
 		f.values[k] = "0"
 	}
@@ -117,7 +119,7 @@ func (f *fake) pass(ctx context.Context, desired Settings, last LastApplied, rev
 		return Report{LastApplied: last}, err
 	}
 	f.writes = nil
-	p := pass{tree: f, revert: revert, desired: want, owned: owned, claim: claim}
+	p := pass{tree: f, revert: revert, desired: want, owned: owned, claim: claim, fights: &f.fights}
 	err = p.run(ctx)
 	report.Began = time.Now()
 	p.conclude(&report)

@@ -39,10 +39,13 @@ type pass struct {
 	desired map[key]Value
 	owned   ownership
 	claim   func(LastApplied) error
+	fights  *fights
 
 	keys     []key // all that are desired or owned
 	seen     map[key]reading
 	reverted map[key]bool  // successfully, in this pass
+	round    int           // of looking, from 0
+	held     map[key]bool  // back, in a fight
 	refusals map[key]error // of the last round of writes
 	report   reconcile.Report[LastApplied]
 	failed   []reconcile.Failure
@@ -58,9 +61,10 @@ func (p *pass) run(ctx context.Context) error {
 		}
 	}
 	p.seen = make(map[key]reading, len(p.keys))
-	p.reverted = map[key]bool{}
+	p.reverted, p.held = map[key]bool{}, map[key]bool{}
 
-	for round, progress := 0, true; ; round++ {
+	defer func() { p.fights.end(time.Now(), p.amiss) }()
+	for progress := true; ; p.round++ {
 		if err := p.observe(ctx); err != nil {
 			return err
 		}
@@ -69,7 +73,7 @@ func (p *pass) run(ctx context.Context) error {
 			p.report.Converged = len(p.failed) == 0 && len(p.pending) == 0
 			return nil
 		}
-		if !progress || round == maxRounds {
+		if !progress || p.round == maxRounds {
 			for _, c := range changes {
 				p.refuse(c, p.whyNot(c))
 			}
@@ -112,6 +116,7 @@ func (p *pass) apply(ctx context.Context, changes []change) (progress bool, err 
 		tried[c.key] = true
 		if p.judge(before, c, o) {
 			progress = true
+			p.count(before, c)
 			p.report.Applied = append(p.report.Applied, c.op())
 		}
 	})
@@ -164,6 +169,34 @@ func (p *pass) judge(before ownership, c change, o outcome) bool {
 	return false
 }
 
+// count tells fights of a write, if it was a repair: the key was as desired after an earlier pass. In the rounds that follow, it is
+// our own writes that have moved it.
+func (p *pass) count(before ownership, c change) {
+	if owned, mine := before.keys[c.key]; mine && owned.repairs(c) && p.round == 0 {
+		p.fights.repaired(c, time.Now())
+	}
+}
+
+// holdBack tells why a write is better not made.
+func (p *pass) holdBack(c change) error {
+	owned, mine := p.owned.keys[c.key]
+	if !mine || !owned.repairs(c) || p.round > 0 && !p.held[c.key] {
+		return nil
+	}
+	until, held := p.fights.Held(c.key, time.Now())
+	if !held {
+		return nil
+	}
+	p.held[c.key] = true
+	return &FightError{c.before, until}
+}
+
+// amiss tells whether a desired key is not as it should be.
+func (p *pass) amiss(k key) bool {
+	_, wanted := p.desired[k]
+	return wanted && !p.owned.keys[k].holds(p.seen[k].value)
+}
+
 // untake gives a key back the ownership that it had before the claim: nothing was written.
 func (p *pass) untake(before ownership, k key) {
 	if owned, mine := before.keys[k]; mine {
@@ -176,9 +209,9 @@ func (p *pass) untake(before ownership, k key) {
 // refuse notes a change that is not made: it waits, or it has failed.
 func (p *pass) refuse(c change, why error) {
 	failure := reconcile.Failure{Op: c.op(), Err: why}
-	var absent *absentError
+	var w interface{ waits() bool }
 	switch {
-	case errors.As(why, &absent) && absent.waits, errors.Is(why, context.Canceled), errors.Is(why, context.DeadlineExceeded):
+	case errors.As(why, &w) && w.waits(), errors.Is(why, context.Canceled), errors.Is(why, context.DeadlineExceeded):
 		p.pending = append(p.pending, failure)
 	default:
 		p.failed = append(p.failed, failure)

@@ -73,7 +73,12 @@ func (p *pass) plan() []change {
 			}
 			p.owned.keys[k] = Owned{Applied: want, Original: owned.Original}
 		default:
-			changes = append(changes, change{Set, k, want, r.value})
+			c := change{Set, k, want, r.value}
+			if fight := p.holdBack(c); fight != nil {
+				p.refuse(c, fight)
+			} else {
+				changes = append(changes, c)
+			}
 		}
 	}
 	for k, owned := range p.owned.keys {

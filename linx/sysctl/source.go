@@ -3,6 +3,7 @@ package sysctl
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type Options struct {
 	// RevertOnRelease gives a key that leaves the desired set the value back that it had before the first write. Without, it
 	// keeps the value that it has.
 	RevertOnRelease bool
+	// Logger is told when another writer begins and ceases to keep changing a key; see FightError. nil: silent.
+	Logger *slog.Logger
 }
 
 // Source keeps the sysctls of one namespace as desired. It is a reconcile.Source, a reconcile.Validator and an io.Closer; make
@@ -35,8 +38,9 @@ type Source struct {
 	mu     sync.Mutex
 	handle *linx.Handle // nil: the namespace has not been found yet
 
-	turn chan struct{} // held by whoever uses tree
-	tree procfs
+	turn   chan struct{} // held by whoever uses what follows
+	tree   procfs
+	fights fights
 }
 
 var (
@@ -46,7 +50,17 @@ var (
 
 // New makes a source. It opens nothing: what is wrong with the namespace, Validate and the first pass say.
 func New(ns linx.Namespace, opts Options) *Source {
-	return &Source{ns: ns, opts: opts, turn: make(chan struct{}, 1), tree: procfs{ns: ns, kept: map[key]int{}, buf: make([]byte, unix.Getpagesize())}}
+	s := &Source{
+		ns:     ns,
+		opts:   opts,
+		turn:   make(chan struct{}, 1),
+		tree:   procfs{ns: ns, kept: map[key]int{}, buf: make([]byte, unix.Getpagesize())},
+		fights: fights{log: opts.Logger},
+	}
+	if s.fights.log == nil {
+		s.fights.log = slog.New(slog.DiscardHandler)
+	}
+	return s
 }
 
 // String gives "sysctl in self", "sysctl in pid 4711" or "sysctl in /run/netns/blue".
@@ -81,7 +95,7 @@ func (s *Source) pass(ctx context.Context, desired Settings, claim func(LastAppl
 	if err := s.refresh(); err != nil {
 		return err
 	}
-	if observed := time.Now(); s.tree.steady(desired, report.LastApplied) {
+	if observed := time.Now(); s.fights.Quiet() && s.tree.steady(desired, report.LastApplied) {
 		report.Converged, report.Observed = true, observed
 		return ctx.Err()
 	}
@@ -93,7 +107,7 @@ func (s *Source) pass(ctx context.Context, desired Settings, claim func(LastAppl
 	if err != nil {
 		return err
 	}
-	p := pass{tree: &s.tree, revert: s.opts.RevertOnRelease, desired: want, owned: owned, claim: claim}
+	p := pass{tree: &s.tree, revert: s.opts.RevertOnRelease, desired: want, owned: owned, claim: claim, fights: &s.fights}
 	err = p.run(ctx)
 	p.conclude(report)
 	s.tree.keepOnly(p.keys)
