@@ -64,11 +64,10 @@ func control(file *os.File, f func(fd int) error) error {
 	if err != nil {
 		return err
 	}
-	var inner error
-	if err := raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
+	if raw.Control(func(fd uintptr) { err = f(int(fd)) }) != nil {
+		return os.ErrClosed // the one reason there is, which package os leaves without this name here
 	}
-	return inner
+	return err
 }
 
 // procName is what a kind of namespace is called in /proc/PID/ns.
