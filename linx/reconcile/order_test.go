@@ -118,6 +118,30 @@ func TestFirstFaultIsTheReason(t *testing.T) {
 	}
 }
 
+// A loop that crashes on every start is suture's to slow down, and what it does meanwhile is no more than its starts.
+func TestCrashOnEveryStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		src.Always(linxtest.PassBegins, linxtest.Panic("lost"))
+		l := newLoop(t, src, state{"a": "1"}, config{})
+		tree := linxtest.SuperviseSpec(t, suture.Spec{}, l)
+		advance(10 * time.Minute)
+		serves := l.Status().Serves
+		if serves < 40 || serves > 300 {
+			t.Errorf("%d starts in 10 min", serves)
+		}
+		if c := src.Counts(); c.Passes != int(serves) || c.Subscribes != int(serves) || c.Closes != int(serves) || c.Open != 0 {
+			t.Errorf("%d starts made %+v", serves, c)
+		}
+		src.Heal()
+		if err := l.WaitConverged(t.Context()); err != nil {
+			t.Error(err)
+		}
+		tree.Stop()
+		expectSound(t, src, true)
+	})
+}
+
 // A Subscribe that gives neither a service nor an error is a fault of the source, not a reason to crash on
 // nil.
 type emptyHanded struct{ *source }
