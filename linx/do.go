@@ -23,7 +23,7 @@ const maxThreads = 32
 // namespace. For Self nothing changes: fn runs on a goroutine of its own. Otherwise the thread is thrown
 // away afterwards, so that no goroutine can ever find itself in a foreign namespace. That is what Do
 // costs, some 40 microseconds. At most 32 calls are inside at a time in the whole process; more wait
-// for their turn, so fn must not call Do.
+// for their turn, so fn must not call Do, Refresh or Open.
 //
 // Do returns when fn has ended. A panic in fn panics in the caller, as a *PanicError that keeps fn's stack; if
 // fn calls runtime.Goexit, as testing.T's FailNow does, Do returns an error. On a closed handle the error

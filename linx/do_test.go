@@ -246,6 +246,41 @@ func TestThreadsAreThrownAway(t *testing.T) {
 	eventually(t, "the threads have ended", func() bool { return count(t, "/proc/self/task") <= before+8 })
 }
 
+// A Refresh that waits for its turn to go inside holds up nobody.
+func TestCallsCanUseTheHandle(t *testing.T) {
+	nothingLeft(t)
+	n := testns.New(t)
+	h := open(t, n.Namespace())
+	const most = 32
+	inside, leave := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	for range most {
+		wg.Go(func() {
+			h.Do(func() error {
+				inside <- struct{}{}
+				<-leave
+				h.ID()
+				return h.Close()
+			})
+		})
+	}
+	for range most {
+		<-inside
+	}
+	h.Close()
+	wg.Go(func() {
+		if err := h.Refresh(); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "Refresh waits for its turn", func() bool {
+		buf := make([]byte, 1<<20)
+		return strings.Contains(string(buf[:runtime.Stack(buf, true)]), "linx.(*Handle).identify(")
+	})
+	close(leave)
+	wg.Wait()
+}
+
 func TestCloseLetsACallFinish(t *testing.T) {
 	nothingLeft(t)
 	n := testns.New(t)

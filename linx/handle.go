@@ -25,6 +25,8 @@ type Handle struct {
 	ns      Namespace
 	process *process // of a PID; as long as the handle
 
+	refreshing sync.Mutex // one Refresh at a time; it may take long, and holds up nothing else
+
 	mu   sync.Mutex
 	held *held // nil: closed
 	id   ID
@@ -82,10 +84,10 @@ func (h *Handle) Namespace() Namespace { return h.ns }
 // Any other error says that the namespace could not be had or looked at this time, and where a
 // capability is missing, which. An error leaves the handle as it was.
 func (h *Handle) Refresh() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.held != nil {
-		return h.check()
+	h.refreshing.Lock()
+	defer h.refreshing.Unlock()
+	if held, err := h.hold(); err == nil {
+		return h.check(held.spaces)
 	}
 	spaces, err := h.open()
 	if err != nil {
@@ -97,6 +99,8 @@ func (h *Handle) Refresh() error {
 		return err
 	}
 	ctx, end := context.WithCancel(context.Background())
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.held, h.id = &held{spaces, ctx, end}, id
 	return nil
 }
@@ -113,12 +117,12 @@ func (h *Handle) open() ([]*space, error) {
 }
 
 // check tells whether the name still means what is held.
-func (h *Handle) check() error {
+func (h *Handle) check(spaces []*space) error {
 	switch h.ns.kind {
 	case ofPID:
-		return h.process.check(h.held.spaces)
+		return h.process.check(spaces)
 	case ofPath:
-		return checkPath(h.ns.path, h.held.spaces[0])
+		return checkPath(h.ns.path, spaces[0])
 	default:
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,6 +156,13 @@ func TestMainThreadExits(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPlain(t, "a closed handle", found.Refresh(), "the main thread has exited")
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	fds := count(t, "/proc/self/fd")
+	_, err = linx.PID(s.pid()).Open()
+	wantPlain(t, "Open", err, "the main thread has exited")
+	if now := count(t, "/proc/self/fd"); now != fds {
+		t.Errorf("Open failed, and left %d descriptors, were %d", now, fds)
+	}
 	if err := opened.Do(func() error { return nil }); err != nil {
 		t.Error(err)
 	}

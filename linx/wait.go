@@ -67,7 +67,7 @@ func (h *Handle) waitPath(ctx context.Context) error {
 		return fmt.Errorf("linx: %s: watching mounts: %w", h.ns, err)
 	}
 	defer file.Close()
-	gone, err := wait(file, func() error { return checkPath(h.ns.path, held.spaces[0]) }, ctx, held.ctx)
+	gone, err := wait(file, func() error { return h.check(held.spaces) }, ctx, held.ctx)
 	switch {
 	case held.ctx.Err() != nil: // first: once closed, the comparison is worth nothing
 		return h.closed()
