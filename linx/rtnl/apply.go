@@ -79,7 +79,7 @@ func (p *pass) addressOp(verb reconcile.Verb, i int32) reconcile.Op {
 }
 
 func (p *pass) routeOp(verb reconcile.Verb, i int32) reconcile.Op {
-	return op(verb, &p.want.state.Routes[i])
+	return op(verb, p.want.route(i))
 }
 
 func (p *pass) oldRoute(f *found) *Route {

@@ -115,7 +115,7 @@ func (p *pass) claimedRoutes() []Route {
 	out := slices.Clone(p.last.claims)
 	for i, covered := range p.claims.routes {
 		if covered {
-			out = append(out, p.want.state.Routes[i])
+			out = append(out, *p.want.route(int32(i)))
 		}
 	}
 	return out
@@ -167,7 +167,7 @@ func (p *pass) ownedRoutes() []Route {
 	var out []Route
 	for i, r := range s.routes {
 		if r == ours {
-			out = append(out, p.want.state.Routes[i])
+			out = append(out, *p.want.route(int32(i)))
 		}
 	}
 	for _, list := range [][]found{s.left, s.extra} {
@@ -185,7 +185,7 @@ func (p *pass) madeRoutes() []Route {
 	}
 	var out []Route
 	for _, i := range p.round.created {
-		out = append(out, p.want.state.Routes[i])
+		out = append(out, *p.want.route(i))
 	}
 	return out
 }

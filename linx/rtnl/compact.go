@@ -170,19 +170,17 @@ func (r *route) rejects() bool {
 	return r.kind != unix.RTN_UNICAST && r.kind != unix.RTN_LOCAL
 }
 
-// is says whether seen, of the same identity, is what want asks for. want's link is an index, or 0 for any.
-func (want *route) is(seen *route) bool {
+// is says whether seen, of the same identity, is what want asks for. link is the index of want's interface: 0 for any, -1 for
+// one that does not exist.
+func (want *route) is(seen *route, link int32) bool {
 	switch {
 	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, seen.source != want.source, seen.mtu != want.mtu:
 		return false
 	case want.rejects():
 		return true
 	}
-	h := seen.hop
-	if want.link == 0 {
-		h.link = 0
-	}
-	return h == want.hop
+	return seen.gateway == want.gateway && seen.onlink == want.onlink && seen.weight == want.weight &&
+		(link == 0 || seen.link == link)
 }
 
 // address is an address of an interface. A desired one has the position of its interface's name in link, until that is

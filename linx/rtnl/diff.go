@@ -112,7 +112,7 @@ func (s *survey) diffRoutes(p *difference, policy ConflictPolicy, name namer) {
 
 // diffRoute decides about one desired route, and about what else is in its place: ours and others'.
 func (s *survey) diffRoute(p *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
-	want := &s.want.state.Routes[i]
+	want := s.want.route(i)
 	// To delete a merged next hop that is another's fails, and an update must not fail for that.
 	sure := len(mine)
 	for n := 0; n < sure; {

@@ -277,7 +277,7 @@ func TestDiffConverges(t *testing.T) {
 				t.Fatalf("deletes another's: %+v", f)
 			}
 			if j, _ := want.find(&f.routeKey); j >= 0 {
-				if w := s.wanted(j); w.is(&f.route) {
+				if want.routes[j].is(&f.route, s.linkOf(j)) {
 					t.Fatalf("deletes what is desired: %+v", f)
 				}
 			}

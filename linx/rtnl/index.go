@@ -1,9 +1,12 @@
 package rtnl
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 )
 
 // index is a desired state made ready for passes: checked, in the kernel's terms, and to be looked up by what the
@@ -14,7 +17,8 @@ type index struct {
 	positions map[string]int32 // in names
 	addresses []address        // as state.Addresses
 	address   map[addressKey]int32
-	routes    []route // as state.Routes
+	routes    []route // in the order in which the kernel dumps them, so that it is met front to back
+	from      []int32 // by position in routes: the position in state.Routes
 	slots     []int32 // open addressing over routes: position + 1; a map would take five times the memory
 	seed      maphash.Seed
 	reach     [2]reach // of IPv4 and IPv6 routes
@@ -63,6 +67,7 @@ func newIndex(state State) (*index, error) {
 		addresses: make([]address, len(state.Addresses)),
 		address:   make(map[addressKey]int32, len(state.Addresses)),
 		routes:    make([]route, len(state.Routes)),
+		from:      make([]int32, len(state.Routes)),
 		slots:     make([]int32, slotsFor(len(state.Routes))),
 		seed:      maphash.MakeSeed(),
 	}
@@ -77,8 +82,19 @@ func newIndex(state State) (*index, error) {
 		}
 	}
 	for i := range state.Routes {
-		if err := x.addRoute(int32(i)); err != nil && fault("routes", i, err) {
+		if err := state.Routes[i].fault(); err != nil && fault("routes", i, err) {
 			return nil, errors.Join(faults...)
+		}
+	}
+	if len(faults) == 0 {
+		x.sortRoutes()
+	}
+	for i := range x.from {
+		if len(faults) > 0 {
+			break
+		}
+		if err := x.addRoute(int32(i)); err != nil {
+			fault("routes", int(x.from[i]), err)
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -101,17 +117,50 @@ func (x *index) addAddress(i int32) error {
 	return nil
 }
 
-func (x *index) addRoute(i int32) error {
-	r := &x.state.Routes[i]
-	if err := r.fault(); err != nil {
-		return err
+// sortRoutes fills in routes and from, in the order of dumps.
+func (x *index) sortRoutes() {
+	state := x.state.Routes
+	packed := make([]route, len(state))
+	for i := range state {
+		packed[i] = packRoute(&state[i], x.position(state[i].Interface))
+		x.from[i] = int32(i)
 	}
-	x.routes[i] = packRoute(r, x.position(r.Interface))
+	inOrder := func(i, j int32) int { return dumpOrder(&packed[i].routeKey, &packed[j].routeKey) }
+	if slices.IsSortedFunc(x.from, inOrder) {
+		x.routes = packed
+		return
+	}
+	slices.SortStableFunc(x.from, inOrder)
+	for i, from := range x.from {
+		x.routes[i] = packed[from]
+	}
+}
+
+// dumpOrder is about how the kernel goes through its tables. What it does otherwise costs time and no more.
+func dumpOrder(a, b *routeKey) int {
+	lengths := int(b.bits) - int(a.bits) // IPv4: the longer first
+	if a.v6 {
+		lengths = -lengths
+	}
+	return cmp.Or(
+		which(a.v6)-which(b.v6),
+		cmp.Compare(a.table, b.table),
+		bytes.Compare(a.dst[:], b.dst[:]),
+		lengths,
+		cmp.Compare(a.metric, b.metric),
+		int(a.tos)-int(b.tos),
+	)
+}
+
+// route gives the desired route at a position in routes.
+func (x *index) route(i int32) *Route { return &x.state.Routes[x.from[i]] }
+
+func (x *index) addRoute(i int32) error {
 	p := &x.routes[i]
 	j, slot := x.find(&p.routeKey)
 	if j >= 0 {
 		return fmt.Errorf("%v: routes[%d] has the same identity, %v; one of them needs another metric, TOS or table%s",
-			r, j, x.state.Routes[j], defaultMetricHint(p))
+			x.route(i), x.from[j], x.route(j), defaultMetricHint(p))
 	}
 	x.slots[slot] = i + 1
 	x.reach[which(p.v6)].add(p.table)

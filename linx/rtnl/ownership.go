@@ -99,7 +99,7 @@ func (l *LastApplied) leftRoutes(x *index, f func(*Route)) {
 		}
 		for i := range list {
 			r := packRoute(&list[i], 0)
-			if j, _ := x.find(&r.routeKey); j < 0 || x.state.Routes[j] != list[i] {
+			if j, _ := x.find(&r.routeKey); j < 0 || *x.route(j) != list[i] {
 				f(&list[i])
 			}
 		}

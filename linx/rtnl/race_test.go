@@ -141,7 +141,6 @@ func (k *kernel) writer() *netlink.Handle {
 	return h
 }
 
-
 // deleteAll deletes all routes of a protocol.
 func (k *kernel) deleteAll(protocol int) {
 	k.t.Helper()

@@ -125,7 +125,8 @@ func TestIndexOncePerState(t *testing.T) {
 func TestUnpack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := drawState(t)
-		for i, r := range x.state.Routes {
+		for i := range x.routes {
+			r := *x.route(int32(i))
 			back := x.routes[i].unpack(r.Interface)
 			p, q := packRoute(&r, 0), packRoute(&back, 0)
 			if p != q || back.Interface != r.Interface {

@@ -17,11 +17,12 @@ type survey struct {
 	places []place   // by desired address
 	tags   bool      // some address had an IFA_PROTO: this kernel keeps them
 
-	routes  []standing // by desired route
-	missing [2]int     // desired routes not in place, by family
-	extra   []found    // ours, in the place of a desired one, but not as desired
-	left    []found    // ours, not desired
-	theirs  []found    // another's, in the place of a desired one; not complete unless read unfiltered
+	routes  []standing         // by desired route
+	next    int32              // position of the desired route that is likely to be seen next
+	missing [2]int             // desired routes not in place, by family
+	extra   []found            // ours, in the place of a desired one, but not as desired
+	left    []found            // ours, not desired
+	theirs  []found            // another's, in the place of a desired one; not complete unless read unfiltered
 	asked   map[askedKey]route // of LastApplied
 	made    map[askedKey]route // of this pass: IPv6 updates
 	alien   map[route]struct{} // merged next hops that turned out not to be ours
@@ -70,7 +71,7 @@ func (s *survey) reset() {
 	s.tags = false
 	s.routes = zeroed(s.routes, len(s.want.routes))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
-	s.missing, s.reread = [2]int{}, false
+	s.next, s.missing, s.reread = 0, [2]int{}, false
 	for i := range s.want.routes {
 		s.missing[which(s.want.routes[i].v6)]++
 	}
@@ -111,14 +112,22 @@ func (s *survey) seeAddress(a *address) {
 	}
 }
 
-// wanted gives a desired route with its interface's index for link: -1 if it does not exist.
+// linkOf gives the index of a desired route's interface: 0 if it has none, -1 if it does not exist.
+func (s *survey) linkOf(i int32) int32 {
+	position := s.want.routes[i].link
+	if position == 0 {
+		return 0
+	}
+	if index := s.links[position].index; index != 0 {
+		return index
+	}
+	return -1
+}
+
+// wanted gives a desired route with its interface's index for link.
 func (s *survey) wanted(i int32) route {
 	r := s.want.routes[i]
-	if r.link != 0 {
-		if r.link = s.links[r.link].index; r.link == 0 {
-			r.link = -1
-		}
-	}
+	r.link = s.linkOf(i)
 	return r
 }
 
@@ -131,8 +140,12 @@ func (s *survey) wantedAddress(i int32) address {
 
 // seeRoute takes r, and all its next hops if it has several. hops is not kept.
 func (s *survey) seeRoute(r *route, hops []hop) {
-	i, _ := s.want.find(&r.routeKey)
+	i := s.place(&r.routeKey)
 	own := r.protocol == s.protocol && !r.strange
+	if i >= 0 && own && len(hops) == 0 && s.want.routes[i].is(r, s.linkOf(i)) {
+		s.stand(i, ours) // as nearly always
+		return
+	}
 	merged := r.v6 && len(hops) > 0
 	if i < 0 && (own && s.reread || !own && !merged) {
 		return // seen before, or nobody's concern
@@ -168,25 +181,41 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 	}
 }
 
+// place gives the position of the desired route with that identity, or -1. It is mostly the one after the last.
+func (s *survey) place(key *routeKey) int32 {
+	i := s.next
+	if int(i) >= len(s.want.routes) || s.want.routes[i].routeKey != *key {
+		if i, _ = s.want.find(key); i < 0 {
+			return i
+		}
+	}
+	s.next = i + 1
+	return i
+}
+
+// stand notes that a desired route is in place.
+func (s *survey) stand(i int32, how standing) {
+	if s.routes[i] == absent {
+		s.missing[which(s.want.routes[i].v6)]--
+	}
+	if s.routes[i] != ours {
+		s.routes[i] = how
+	}
+}
+
 func (s *survey) see(f *found, own bool) {
 	if f.at < 0 {
 		s.left = append(s.left, *f)
 		return
 	}
-	want := s.wanted(f.at)
-	f.right = len(f.hops) == 0 && want.is(&f.route)
+	f.right = len(f.hops) == 0 && s.want.routes[f.at].is(&f.route, s.linkOf(f.at))
 	stands := theirs
 	if own {
 		stands = ours
 	}
 	switch {
 	case f.right:
-		if s.routes[f.at] == absent {
-			s.missing[which(f.v6)]--
-		}
-		if s.routes[f.at] != ours {
-			s.routes[f.at] = stands
-		}
+		s.stand(f.at, stands)
 		if !own {
 			s.theirs = append(s.theirs, *f)
 		}

@@ -10,9 +10,9 @@ import (
 // watcher is a bare multicast socket: the kernel queues each event while it makes the change, so that all there are can be
 // read once changes have been made.
 type watcher struct {
-	t    *testing.T
-	fd   int
-	buf  []byte
+	t   *testing.T
+	fd  int
+	buf []byte
 }
 
 type event struct {
