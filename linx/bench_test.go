@@ -11,7 +11,7 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// BenchmarkDo is what a visit costs, beside the least that it can cost: a thread, setns, and the thread's end.
+// BenchmarkDo is what a visit costs, and the floor: a thread, a setns, and the thread's end.
 func BenchmarkDo(b *testing.B) {
 	n := testns.New(b)
 	target, err := unix.Open(n.Path(), unix.O_RDONLY|unix.O_CLOEXEC, 0)

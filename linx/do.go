@@ -25,9 +25,9 @@ const maxThreads = 32
 // costs, some 40 microseconds. At most 32 calls are inside at a time in the whole process; more wait
 // for their turn, so fn must not call Do, Refresh or Open.
 //
-// Do returns when fn has ended. A panic in fn panics in the caller, as a *PanicError that keeps fn's stack; if
-// fn calls runtime.Goexit, as testing.T's FailNow does, Do returns an error. On a closed handle the error
-// wraps os.ErrClosed. The error for a missing capability wraps EPERM and names it.
+// Do returns when fn has ended. A panic in fn panics in the caller, as a *PanicError that keeps fn's stack;
+// if fn calls runtime.Goexit, as testing.T's FailNow does, Do returns an error. On a closed handle the
+// error wraps os.ErrClosed. The error for a missing capability wraps EPERM and names it.
 func (h *Handle) Do(fn func() error) error {
 	held, err := h.hold()
 	if err != nil {

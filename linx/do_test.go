@@ -119,8 +119,8 @@ func TestDoResults(t *testing.T) {
 			func() {
 				defer func() {
 					p, ok := recover().(*linx.PanicError)
-					if !ok || p.Value != boom || !errors.Is(p, boom) || !strings.Contains(string(p.Stack), "panicsInside") ||
-						!strings.Contains(p.Error(), ns.String()) {
+					if !ok || p.Value != boom || !errors.Is(p, boom) ||
+						!strings.Contains(string(p.Stack), "panicsInside") || !strings.Contains(p.Error(), ns.String()) {
 						t.Errorf("a panic came out as %v", p)
 					}
 				}()
@@ -353,7 +353,7 @@ func TestMissingCapability(t *testing.T) {
 	s := start(t, "lacks capabilities", unix.CLONE_NEWUSER)
 	s.tell(n.Path())
 	got := s.hear()
-	for _, want := range []string{n.Path(), "entering the network namespace", "operation not permitted", "CAP_SYS_ADMIN"} {
+	for _, want := range []string{n.Path(), "entering the network", "operation not permitted", "CAP_SYS_ADMIN"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q does not say %q", got, want)
 		}

@@ -20,7 +20,7 @@ func TestNamespaceOfAHandle(t *testing.T) {
 			t.Fatal(err)
 		}
 		if h.Namespace() != ns || h.ID() != "" {
-			t.Errorf("%s: the handle is that of %s, and has the id %q before it is opened", ns, h.Namespace(), h.ID())
+			t.Errorf("%s: a handle of %s, with the id %q before it is opened", ns, h.Namespace(), h.ID())
 		}
 	}
 }

@@ -48,8 +48,8 @@ func OneForAll(name string, services ...suture.Service) suture.Service {
 			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] is nil", name, i))
 		}
 		if h, ok := s.(suture.HasSupervisor); ok && h.GetSupervisor() != nil {
-			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] (%s) is or holds a *suture.Supervisor, which cannot be "+
-				"served twice; want the services themselves", name, i, serviceName(s)))
+			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] (%s) is or holds a *suture.Supervisor, which "+
+				"cannot be served twice; want the services themselves", name, i, serviceName(s)))
 		}
 		g.members = append(g.members, groupMember{s, serviceName(s)})
 	}
@@ -67,9 +67,9 @@ type groupMember struct {
 	name string
 }
 
-// end is a member's end.
+// end is how a member ended.
 type end struct {
-	who groupMember
+	who string
 	member.Exit
 }
 
@@ -90,7 +90,7 @@ func (g *oneForAll) Serve(ctx context.Context) error {
 	defer cancel()
 	ends := make(chan end, len(g.members))
 	for _, m := range g.members {
-		member.Run(func() error { return m.Serve(linked) }, func(e member.Exit) { ends <- end{m, e} })
+		member.Run(func() error { return m.Serve(linked) }, func(e member.Exit) { ends <- end{m.name, e} })
 	}
 	first := <-ends
 	stopped := ctx.Err() // nil: nobody asked the first to end
@@ -127,14 +127,14 @@ func reason(e end) error {
 	case err == nil:
 		err = errors.New("returned nil without being asked to stop")
 	}
-	return fmt.Errorf("%s: %w", e.who.name, err)
+	return fmt.Errorf("%s: %w", e.who, err)
 }
 
 func appendPanic(panics []*PanicError, e end) []*PanicError {
 	if e.Panic == nil {
 		return panics
 	}
-	return append(panics, &PanicError{Service: e.who.name, Value: e.Panic.Value, Stack: e.Panic.Stack})
+	return append(panics, &PanicError{Service: e.who, Value: e.Panic.Value, Stack: e.Panic.Stack})
 }
 
 func serviceName(s suture.Service) string {

@@ -23,24 +23,28 @@ var (
 )
 
 // ways are the ways in which a service can end.
-var ways = map[string]struct {
-	end   func() error
-	text  string // in what comes out
-	is    error  // what errors.Is finds in it
-	panic bool
-}{
-	"returns nil":     {end: func() error { return nil }, text: "returned nil without being asked to stop"},
-	"returns error":   {end: func() error { return errBoom }, text: "boom", is: errBoom},
-	"panics":          {end: func() error { panicsInside("oh no"); return nil }, text: "panicked: oh no", panic: true},
-	"panics an error": {end: func() error { panicsInside(errBoom); return nil }, text: "panicked: boom", is: errBoom, panic: true},
-	"panics nil":      {end: func() error { panic(nil) }, text: "nil argument", panic: true},
-	"goexits":         {end: func() error { runtime.Goexit(); return nil }, text: "called runtime.Goexit"},
-	"do not restart": {end: func() error { return fmt.Errorf("enough: %w", suture.ErrDoNotRestart) },
-		text: "enough", is: suture.ErrDoNotRestart},
-	"terminate": {end: func() error { return fmt.Errorf("all of it: %w", suture.ErrTerminateSupervisorTree) },
-		text: "all of it", is: suture.ErrTerminateSupervisorTree},
-	"another's context": {end: func() error { return context.Canceled }, text: "context canceled", is: context.Canceled},
+var ways = map[string]way{
+	"returns nil":    {end: func() error { return nil }, text: "returned nil without being asked to stop"},
+	"returns error":  {end: func() error { return errBoom }, text: "boom", is: errBoom},
+	"do not restart": {end: wrapped(suture.ErrDoNotRestart), text: "wrapped", is: suture.ErrDoNotRestart},
+	"terminate": {
+		end: wrapped(suture.ErrTerminateSupervisorTree), text: "wrapped", is: suture.ErrTerminateSupervisorTree,
+	},
+	"another's context": {end: wrapped(context.Canceled), text: "wrapped", is: context.Canceled},
+	"goexits":           {end: func() error { runtime.Goexit(); return nil }, text: "called runtime.Goexit"},
+	"panics":            {end: func() error { panic("oh no") }, text: "panicked: oh no", panics: true},
+	"panics an error":   {end: func() error { panic(errBoom) }, text: "panicked: boom", is: errBoom, panics: true},
+	"panics nil":        {end: func() error { panic(nil) }, text: "nil argument", panics: true},
 }
+
+type way struct {
+	end    func() error
+	text   string // in what comes out
+	is     error  // what errors.Is finds in it
+	panics bool
+}
+
+func wrapped(err error) func() error { return func() error { return fmt.Errorf("wrapped: %w", err) } }
 
 // stage is where members play, and keeps the record.
 type stage struct {
@@ -122,8 +126,8 @@ func serve(ctx context.Context, s suture.Service) <-chan outcome {
 // grouping makes a group of the culprit and its siblings.
 type grouping func(s *stage, culprit *actor) suture.Service
 
-// everyCase runs test for each way, each place of the culprit among its two siblings, and siblings that obey at
-// once or late, each in a bubble.
+// everyCase runs test for each way, each place of the culprit among its two siblings, and siblings that obey
+// at once or late, each in a bubble.
 func everyCase(t *testing.T, test func(t *testing.T, way string, group grouping)) {
 	for way := range ways {
 		for place := range 3 {
@@ -149,7 +153,7 @@ func check(t *testing.T, way string, o outcome) {
 	t.Helper()
 	w := ways[way]
 	err := o.err
-	if w.panic {
+	if w.panics {
 		if err = o.panic; o.panic == nil {
 			t.Fatalf("got error %v, want a panic", o.err)
 		}
@@ -162,9 +166,9 @@ func check(t *testing.T, way string, o outcome) {
 	if !strings.Contains(err.Error(), w.text) {
 		t.Errorf("got %v, want %q in it", err, w.text)
 	}
-	for _, target := range []error{errBoom, errOther, suture.ErrDoNotRestart, suture.ErrTerminateSupervisorTree, context.Canceled} {
-		if got, want := errors.Is(err, target), w.is == target; got != want {
-			t.Errorf("errors.Is(%v) is %v, want %v", target, got, want)
+	for name, other := range ways {
+		if got, want := errors.Is(err, other.is), w.is == other.is; got != want && other.is != nil {
+			t.Errorf("errors.Is finds what %q has: %v, want %v", name, got, want)
 		}
 	}
 }
@@ -204,7 +208,7 @@ func TestEndAfterTheContext(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		o := <-served
-		if ways[way].panic {
+		if ways[way].panics {
 			check(t, way, o)
 		} else if o.err != context.Canceled || o.panic != nil {
 			t.Errorf("got %v, panic %v, want context.Canceled as it is", o.err, o.panic)
@@ -217,17 +221,18 @@ func TestEndAfterTheFirst(t *testing.T) {
 	for _, first := range []string{"an error", "a panic"} {
 		everyCase(t, func(t *testing.T, way string, group grouping) {
 			s := new(stage)
-			g := linx.OneForAll("outer", group(s, &actor{name: "culprit", stage: s, serve: func(ctx context.Context, _ int) error {
+			second := &actor{name: "culprit", stage: s, serve: func(ctx context.Context, _ int) error {
 				<-ctx.Done()
 				return ways[way].end()
-			}}), &actor{name: "sibling", stage: s, serve: func(context.Context, int) error {
+			}}
+			sibling := &actor{name: "sibling", stage: s, serve: func(context.Context, int) error {
 				pass(time.Minute)
 				if first == "a panic" {
 					panic(errOther)
 				}
 				return errOther
-			}})
-			o := <-serve(t.Context(), g)
+			}}
+			o := <-serve(t.Context(), linx.OneForAll("outer", group(s, second), sibling))
 			err := o.err
 			if first == "a panic" {
 				err = o.panic
@@ -238,10 +243,10 @@ func TestEndAfterTheFirst(t *testing.T) {
 			if is := ways[way].is; is != nil && errors.Is(err, is) {
 				t.Errorf("errors.Is finds %v of the second one", is)
 			}
-			if got := strings.Contains(err.Error(), ways[way].text); got != ways[way].panic {
-				t.Errorf("%q is in the text: %v, want %v", ways[way].text, got, ways[way].panic)
+			if got := strings.Contains(err.Error(), ways[way].text); got != ways[way].panics {
+				t.Errorf("%q is in the text: %v, want %v", ways[way].text, got, ways[way].panics)
 			}
-			if ways[way].panic && !strings.Contains(err.Error(), "oneforall_test.go") {
+			if ways[way].panics && !strings.Contains(err.Error(), "oneforall_test.go") {
 				t.Errorf("the second panic's stack is lost: %v", err)
 			}
 		})
@@ -320,11 +325,11 @@ func TestNames(t *testing.T) {
 
 // A panic that crosses several groups keeps its value and its own stack.
 func TestPanicThroughGroups(t *testing.T) {
-	inner := linx.OneForAll("inner", &actor{name: "culprit", stage: new(stage), serve: func(context.Context, int) error {
+	culprit := &actor{name: "culprit", stage: new(stage), serve: func(context.Context, int) error {
 		panicsInside(errBoom)
 		return nil
-	}})
-	o := <-serve(t.Context(), linx.OneForAll("outer", inner))
+	}}
+	o := <-serve(t.Context(), linx.OneForAll("outer", linx.OneForAll("inner", culprit)))
 	if o.panic == nil || !errors.Is(o.panic, errBoom) {
 		t.Fatalf("got %v", o)
 	}
@@ -347,24 +352,27 @@ func (s service) Serve(ctx context.Context) error { return s(ctx) }
 
 func TestWhatOneForAllRefuses(t *testing.T) {
 	good := plain{}
-	for want, make := range map[string]func() suture.Service{
-		"no name":              func() suture.Service { return linx.OneForAll("", good) },
-		"no services":          func() suture.Service { return linx.OneForAll("group") },
-		"services[1] is nil":   func() suture.Service { return linx.OneForAll("group", good, nil) },
-		"services[0] is nil":   func() suture.Service { return linx.OneForAll("group", (*actor)(nil)) },
-		"services[2] is nil":   func() suture.Service { return linx.OneForAll("group", good, good, service(nil)) },
-		"services[1] (sup) is": func() suture.Service { return linx.OneForAll("group", good, suture.NewSimple("sup")) },
-		"services[1] (held) is or holds a *suture.Supervisor": func() suture.Service {
-			return linx.OneForAll("group", good, &holder{suture.NewSimple("held")})
-		},
+	for _, c := range []struct {
+		want     string
+		name     string
+		services []suture.Service
+	}{
+		{"no name", "", []suture.Service{good}},
+		{"no services", "group", nil},
+		{"services[1] is nil", "group", []suture.Service{good, nil}},
+		{"services[0] is nil", "group", []suture.Service{(*actor)(nil)}},
+		{"services[2] is nil", "group", []suture.Service{good, good, service(nil)}},
+		{"services[1] (sup) is or holds", "group", []suture.Service{good, suture.NewSimple("sup")}},
+		{"services[0] (held) is or holds", "group", []suture.Service{&holder{suture.NewSimple("held")}}},
 	} {
 		func() {
 			defer func() {
-				if got := fmt.Sprint(recover()); !strings.Contains(got, want) || !strings.HasPrefix(got, "linx: OneForAll") {
-					t.Errorf("got %q, want %q", got, want)
+				got := fmt.Sprint(recover())
+				if !strings.Contains(got, c.want) || !strings.HasPrefix(got, "linx: OneForAll") {
+					t.Errorf("got %q, want %q", got, c.want)
 				}
 			}()
-			make()
+			linx.OneForAll(c.name, c.services...)
 		}()
 	}
 	linx.OneForAll("group", holdsNone{}, service(good.Serve))

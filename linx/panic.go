@@ -3,12 +3,12 @@ package linx
 import "fmt"
 
 // PanicError is what a panic becomes when it crosses from one goroutine to another: OneForAll and
-// reconcile.Loop panic with it again on the goroutine of their Serve, where the supervisor sees it.
-// Suture's event hook is shown the text alone, so Error holds the original stack.
+// reconcile.Loop panic with it again on the goroutine of their Serve, where the supervisor sees it, and
+// Handle.Do in its caller. Suture's event hook is shown the text alone, so Error holds the original stack.
 type PanicError struct {
 	Service string // who panicked
 	Value   any    // what it panicked with
-	Stack   []byte // the stack of the goroutine that panicked, as debug.Stack gives it
+	Stack   []byte // as debug.Stack gives it, of the goroutine that panicked
 }
 
 // Error gives the service, the value and, on the lines that follow, the stack.

@@ -227,8 +227,8 @@ func moves(t *teller) {
 	t.say("moved")
 }
 
-// A pid that is given to another process is not that process's handle. In a pid namespace of one's own one can
-// choose the next pid.
+// A pid that is given to another process is not that process's handle. In a pid namespace of one's own one
+// can choose the next pid.
 func TestRecycledPID(t *testing.T) {
 	s := start(t, "sees its child's pid again", unix.CLONE_NEWPID)
 	switch got := s.hear(); {
@@ -280,7 +280,8 @@ func recycle() error {
 	defer end(second)
 
 	for name, h := range map[string]*linx.Handle{"open": opened, "closed": closed} {
-		if err := h.Refresh(); !errors.Is(err, linx.ErrNamespaceGone) || !errors.Is(err, suture.ErrDoNotRestart) {
+		err := h.Refresh()
+		if !errors.Is(err, linx.ErrNamespaceGone) || !errors.Is(err, suture.ErrDoNotRestart) {
 			return fmt.Errorf("%s: Refresh gave %v", name, err)
 		}
 	}

@@ -18,8 +18,8 @@ import (
 
 const waiters = 10
 
-// waitAll has many wait for h, and returns when all of them are parked in the netpoller. The channel gives what
-// they return.
+// waitAll has many wait for h, and returns when all of them are parked in the netpoller. The channel gives
+// what they return.
 func waitAll(t *testing.T, ctx context.Context, h *linx.Handle) <-chan error {
 	t.Helper()
 	returned := make(chan error, waiters)

@@ -56,7 +56,8 @@ func TestExit(t *testing.T) {
 		if e.Err != c.err || e.Goexit != c.goexit || (e.Panic != nil) != (c.value != nil) {
 			t.Errorf("%s: %+v", name, e)
 		}
-		if p := e.Panic; p != nil && (p.Value != c.value || !strings.Contains(string(p.Stack), "panicsInside")) {
+		p := e.Panic
+		if p != nil && (p.Value != c.value || !strings.Contains(string(p.Stack), "panicsInside")) {
 			t.Errorf("%s: panic(%v)\n%s", name, p.Value, p.Stack)
 		}
 	}
