@@ -1,0 +1,94 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+	"github.com/linx-go/linx-go/linx"
+)
+
+// session is a joined socket.
+type session struct {
+	socket *rtnetlink.Socket
+	handle *linx.Handle // that it was opened in
+	buffer int          // bytes
+	served bool
+	log    *slog.Logger
+}
+
+// datagrams are the buffers of monitors that are reading: an idle one holds none. No datagram of the kernel's is known to
+// be larger.
+var datagrams = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// listen tells of events until the namespace is gone, ctx ends, or the socket fails; the error says which.
+func (s *session) listen(ctx context.Context, resync bool, notify func(Event)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var end error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		end = s.handle.Wait(ctx)
+		s.socket.SetDeadline(time.Unix(1, 0)) // wakes the reader; it fails only on a closed socket, which has none
+	}()
+	stop := func() {
+		cancel()
+		<-ended
+	}
+	defer stop() // also when notify panics
+	if resync {
+		notify(Event{})
+	}
+	err := s.read(notify)
+	if stop(); errors.Is(err, os.ErrDeadlineExceeded) {
+		return end
+	}
+	return err
+}
+
+// read tells of events until the socket fails.
+func (s *session) read(notify func(Event)) error {
+	for {
+		// Whoever waits here is idle and needs no buffer.
+		err := s.socket.Wait()
+		lost := errors.Is(err, unix.ENOBUFS)
+		if err != nil && !lost {
+			return err
+		}
+		if err := s.drain(lost, notify); err != nil {
+			return err
+		}
+	}
+}
+
+// drain tells of what is queued. Once something was lost, the kernel drops silently until the queue has been empty
+// (NETLINK_S_CONGESTED), so Resync has to wait for that: said any earlier, what it makes somebody look at could change unheard.
+func (s *session) drain(lost bool, notify func(Event)) error {
+	buf := datagrams.Get().(*[32 << 10]byte)
+	defer datagrams.Put(buf)
+	for {
+		datagram, err := s.socket.TryReceive(buf[:])
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			if lost {
+				s.log.Warn("events lost: the receive buffer was full", "bytes", s.buffer)
+				notify(Event{})
+			}
+			return nil
+		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EMSGSIZE):
+			lost = true
+		case err != nil:
+			return err
+		default:
+			for h, body := range rtnetlink.Messages(datagram) {
+				notify(newEvent(h, body))
+			}
+		}
+	}
+}
