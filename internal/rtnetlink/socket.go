@@ -3,6 +3,7 @@ package rtnetlink
 import (
 	"fmt"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -27,6 +28,8 @@ type Socket struct {
 	from  uint32
 	err   error
 	step  func(fd uintptr) bool
+
+	closed atomic.Bool // the poller's own error for a closed file is out of reach
 }
 
 // OpenSocket opens a socket inside h and binds it to a port id that the kernel picks. setup (nil: none) is
@@ -80,7 +83,7 @@ func (s *Socket) PortID() uint32 { return s.port }
 func (s *Socket) Control(f func(fd int) error) error {
 	var inner error
 	if err := s.raw.Control(func(fd uintptr) { inner = f(int(fd)) }); err != nil {
-		return err
+		return s.failed(err)
 	}
 	return inner
 }
@@ -89,7 +92,17 @@ func (s *Socket) Control(f func(fd int) error) error {
 func (s *Socket) SetDeadline(t time.Time) error { return s.file.SetReadDeadline(t) }
 
 // Close closes the socket. Who reads gets an error that wraps os.ErrClosed.
-func (s *Socket) Close() error { return s.file.Close() }
+func (s *Socket) Close() error {
+	s.closed.Store(true)
+	return s.file.Close()
+}
+
+func (s *Socket) failed(err error) error {
+	if s.closed.Load() {
+		return os.ErrClosed
+	}
+	return err
+}
 
 // Send sends messages in one datagram.
 func (s *Socket) Send(messages []byte) error {
@@ -104,9 +117,14 @@ func (s *Socket) Send(messages []byte) error {
 // what others sent: any process in the namespace may send to any port id. It waits until there is one, up
 // to the deadline. A datagram larger than buf is an error, unix.EMSGSIZE; the kernel's word that it dropped
 // some is unix.ENOBUFS.
-func (s *Socket) Receive(buf []byte) ([]byte, error) {
+func (s *Socket) Receive(buf []byte) ([]byte, error) { return s.fromKernel(buf, 0) }
+
+// TryReceive is Receive that does not wait: nothing there is unix.EAGAIN. It obeys the deadline and Close all the same.
+func (s *Socket) TryReceive(buf []byte) ([]byte, error) { return s.fromKernel(buf, unix.MSG_DONTWAIT) }
+
+func (s *Socket) fromKernel(buf []byte, flags int) ([]byte, error) {
 	for {
-		if err := s.receive(buf, 0); err != nil {
+		if err := s.receive(buf, flags); err != nil {
 			return nil, err
 		}
 		switch {
@@ -129,12 +147,9 @@ func (s *Socket) receive(buf []byte, flags int) error {
 	err := s.raw.Read(s.step)
 	s.buf = nil
 	if err != nil {
-		return err
+		return s.failed(err)
 	}
-	if s.err != nil {
-		return os.NewSyscallError("recvfrom", s.err)
-	}
-	return nil
+	return s.err
 }
 
 // receiveOnce is recvfrom(2); false: not yet. (unix.Recvfrom would allocate an address for each datagram.)
@@ -149,7 +164,11 @@ func (s *Socket) receiveOnce(fd uintptr) bool {
 			s.n, s.from = int(n), from.Pid
 			return true
 		case unix.EAGAIN:
-			return false
+			if s.flags&unix.MSG_DONTWAIT == 0 {
+				return false
+			}
+			s.err = unix.EAGAIN
+			return true
 		case unix.EINTR:
 		default:
 			s.err = errno
