@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/linx-go/linx-go/linx/linxtest"
+	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
 // Claim is told, before each change, of all that is owned and about to be.
@@ -121,6 +122,27 @@ func TestOwnershipSurvivesNotify(t *testing.T) {
 		passes := src.Passes()
 		if len(passes) != 2 || !maps.Equal(passes[1].Last, owned{"a": confirmed}) {
 			t.Errorf("passes %+v", passes)
+		}
+	})
+}
+
+// And of a loop that is stopped after a panic: the last word that Notify hears is what a ledger must keep.
+func TestFinalNotifyTellsClaims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		var final owned
+		src.At(linxtest.PassApplied, linxtest.Panic("lost"))
+		l, s := start(t, src, state{"a": "1"}, config{Notify: func(_ context.Context, r report, err error) {
+			if errors.Is(err, reconcile.ErrStopped) {
+				final = r.LastApplied
+			}
+		}})
+		<-s.done
+		if err := l.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !maps.Equal(final, owned{"a": claimed}) {
+			t.Errorf("in the end it owns %v", final)
 		}
 	})
 }

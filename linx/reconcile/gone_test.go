@@ -204,6 +204,7 @@ func TestNamespaceGoneWithoutMonitor(t *testing.T) {
 				src := linxtest.NewSource(nil)
 				s, cfg := timer(src)
 				l, served := start(t, s, state{"a": "1"}, cfg)
+				monitor := l.Status().Monitor
 				src.At(linxtest.PassBegins, linxtest.Times(10, linxtest.Fail(errPathGone))...)
 				src.Kernel().Delete("a")
 				advance(10 * time.Minute)
@@ -211,7 +212,10 @@ func TestNamespaceGoneWithoutMonitor(t *testing.T) {
 				if n := src.Counts().Passes; n < 120 || n > 132 {
 					t.Errorf("%d passes in 10 min", n)
 				}
-				if st := l.Status(); !served.running() || !st.Converged {
+				if n := src.Counts().Subscribes; n > 1 {
+					t.Errorf("subscribed %d times", n)
+				}
+				if st := l.Status(); !served.running() || !st.Converged || st.Monitor != monitor {
 					t.Errorf("status %+v", st)
 				}
 			})

@@ -94,6 +94,12 @@ func TestFirstFaultIsTheReason(t *testing.T) {
 		fault func(*source)
 	}{
 		{"monitor", func(src *source) { src.EndMonitor(linxtest.Panic("first")) }},
+		{"monitor during a pass", func(src *source) {
+			src.At(linxtest.PassBegins, held(late))
+			src.Hint()
+			advance(time.Second)
+			src.EndMonitor(linxtest.Panic("first"))
+		}},
 		{"source", func(src *source) {
 			src.At(linxtest.PassBegins, linxtest.Panic("first"))
 			src.Hint()
@@ -179,6 +185,23 @@ func TestFinalErrors(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A panic is a panic, whatever it panics with: the supervisor restarts.
+func TestPanicWithFinalError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		src.At(linxtest.PassBegins, linxtest.Panic(suture.ErrDoNotRestart))
+		l := newLoop(t, src, state{"a": "1"}, config{})
+		tree := linxtest.Supervise(t, l)
+		advance(time.Minute)
+		if st := l.Status(); st.Serves != 2 || st.Final != nil || !st.Converged {
+			t.Errorf("status %+v", st)
+		}
+		if n := len(tree.Failures()); n != 1 {
+			t.Errorf("failures %v", tree.Failures())
+		}
+	})
 }
 
 func testFinalError(t *testing.T, strike func(*source, linxtest.Fault), final error) {

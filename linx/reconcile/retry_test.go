@@ -101,7 +101,11 @@ func TestRetryStartsAgainWithNewState(t *testing.T) {
 			t.Fatal(err)
 		}
 		advance(10 * time.Second)
-		expectBackoff(t, pauses(src.Passes()[before:]), 30*time.Second)
+		ps := pauses(src.Passes()[before:])
+		expectBackoff(t, ps, 30*time.Second)
+		if len(ps) < 5 {
+			t.Errorf("tried again after %v", ps)
+		}
 	})
 }
 

@@ -120,8 +120,12 @@ func TestSubscribeHonoursTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := linxtest.NewSource(nil)
 		src.At(linxtest.Subscribing, linxtest.Block(nil))
-		_, s := start(t, src, state{"a": "1"}, config{})
+		var log logbook
+		_, s := start(t, src, state{"a": "1"}, config{Logger: slogTo(&log)})
 		s.stop()
+		if lines := log.about("subscribe"); len(lines) != 0 {
+			t.Errorf("the end was logged as a refusal: %q", lines)
+		}
 		if !errors.Is(s.err, context.Canceled) {
 			t.Errorf("Serve: %v", s.err)
 		}
