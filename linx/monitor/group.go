@@ -1,7 +1,9 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,6 +37,30 @@ func DefaultGroups() []Group {
 		GroupIPv4IfAddr, GroupIPv4Route, GroupIPv4Rule,
 		GroupIPv6IfAddr, GroupIPv6Route, GroupIPv6Rule,
 	}
+}
+
+// regroup joins before it leaves, so that what is in both is never missed.
+func regroup(fd int, old, groups []Group) error {
+	for i, g := range groups {
+		err := g.join(fd)
+		if err == nil {
+			continue
+		}
+		for _, g := range groups[:i] {
+			if !slices.Contains(old, g) {
+				err = errors.Join(err, g.leave(fd))
+			}
+		}
+		return err
+	}
+	for _, g := range old {
+		if !slices.Contains(groups, g) {
+			if err := g.leave(fd); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (g Group) join(fd int) error {

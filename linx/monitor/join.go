@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
-	"github.com/linx-go/linx-go/internal/rtnetlink"
 	"github.com/linx-go/linx-go/linx"
 )
 
@@ -60,30 +57,6 @@ func (m *Monitor) SetGroups(groups ...Group) error {
 	return nil
 }
 
-// regroup joins before it leaves, so that what is in both is never missed.
-func regroup(fd int, old, groups []Group) error {
-	for i, g := range groups {
-		err := g.join(fd)
-		if err == nil {
-			continue
-		}
-		for _, g := range groups[:i] {
-			if !slices.Contains(old, g) {
-				err = errors.Join(err, g.leave(fd))
-			}
-		}
-		return err
-	}
-	for _, g := range old {
-		if !slices.Contains(groups, g) {
-			if err := g.leave(fd); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // ReceiveBuffer is the size of the receive buffer that the kernel granted, in bytes, comparable with
 // Config.ReceiveBuffer (the kernel counts twice that, for its overhead: socket(7)). 0: not joined.
 func (m *Monitor) ReceiveBuffer() int {
@@ -128,22 +101,7 @@ func (m *Monitor) join() error {
 		h = m.own
 	}
 	s := &session{handle: h, log: m.log.With("monitor", m.String())}
-	var err error
-	s.socket, err = rtnetlink.OpenSocket(h, func(fd int) (err error) {
-		// The filter first: a group that is joined before it would let things through.
-		if err := m.filter.attach(fd); err != nil {
-			return err
-		}
-		if s.buffer, err = setReceiveBuffer(fd, m.buffer); err != nil {
-			return err
-		}
-		for _, g := range m.groups {
-			if err := g.join(fd); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err := s.join(m.groups, m.filter, m.buffer)
 	if err != nil {
 		if m.given == nil {
 			m.own.Close()
@@ -175,18 +133,4 @@ func (m *Monitor) leave() error {
 	}
 	m.session = nil
 	return err
-}
-
-// setReceiveBuffer gives the size that it got.
-func setReceiveBuffer(fd, want int) (int, error) {
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, want) != nil {
-		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, want); err != nil {
-			return 0, fmt.Errorf("setting the receive buffer: %w", err)
-		}
-	}
-	twice, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
-	if err != nil {
-		return 0, fmt.Errorf("asking for the receive buffer: %w", err)
-	}
-	return twice / 2, nil
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -26,6 +27,42 @@ type session struct {
 // datagrams are the buffers of monitors that are reading: an idle one holds none. No datagram of the kernel's is known to
 // be larger.
 var datagrams = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+// join opens the socket.
+func (s *session) join(groups []Group, filter Filter, buffer int) (err error) {
+	s.socket, err = rtnetlink.OpenSocket(s.handle, func(fd int) (err error) {
+		s.buffer, err = setReceiveBuffer(fd, buffer)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// Groups after bind(2), which would take those up to 32 away; and after the filter, or things slip through.
+	err = s.socket.Control(func(fd int) error {
+		if err := filter.attach(fd); err != nil {
+			return err
+		}
+		return regroup(fd, nil, groups)
+	})
+	if err != nil {
+		s.socket.Close()
+	}
+	return err
+}
+
+// setReceiveBuffer gives the size that it got.
+func setReceiveBuffer(fd, want int) (int, error) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, want) != nil {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, want); err != nil {
+			return 0, fmt.Errorf("setting the receive buffer: %w", err)
+		}
+	}
+	twice, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	if err != nil {
+		return 0, fmt.Errorf("asking for the receive buffer: %w", err)
+	}
+	return twice / 2, nil
+}
 
 // listen tells of events until the namespace is gone, ctx ends, or the socket fails; the error says which.
 func (s *session) listen(ctx context.Context, resync bool, notify func(Event)) error {
