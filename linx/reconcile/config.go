@@ -24,7 +24,7 @@ const (
 // Config holds what is optional about a Loop. The zero value is a good one.
 type Config[L any] struct {
 	// Name is the String of the service, which suture shows in its events. It registers nothing.
-	// Empty: the type of the source, and its String where it has one.
+	// Empty: the source's String, or its type where it has none.
 	Name string
 
 	// LastApplied is the ownership to start from: what an earlier process's reports and claims left.

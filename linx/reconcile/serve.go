@@ -75,6 +75,7 @@ func (l *Loop[D, L]) conclude(ctx context.Context, err error) error {
 	l.mu.Lock()
 	l.endServe = nil
 	l.status.Serving = false
+	l.status.Converged = false // nobody looks any more
 	l.status.Monitor = MonitorOff
 	stopped, releasing := l.stopped, l.releasing
 	l.mu.Unlock()
@@ -88,20 +89,23 @@ func (l *Loop[D, L]) conclude(ctx context.Context, err error) error {
 	if !releasing { // Release has the last word itself
 		err = followed(err, l.notifyFinal(ctx))
 	}
-	if fault, panicked := err.(*linx.PanicError); panicked {
-		panic(fault)
-	}
 	switch final := l.Status().Final; {
 	case err != nil:
 		l.log.Warn("ended", "reason", err)
-		return err
 	case final == ErrStopped:
-		return fmt.Errorf("%w: %w", ErrStopped, suture.ErrDoNotRestart)
+		err = fmt.Errorf("%w: %w", ErrStopped, suture.ErrDoNotRestart)
 	case final != nil:
-		return final
+		err = final
 	default:
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	l.mu.Lock()
+	l.status.LastEnd = err
+	l.mu.Unlock()
+	if fault, panicked := err.(*linx.PanicError); panicked {
+		panic(fault)
+	}
+	return err
 }
 
 // run runs body, and ends what it began: the monitor first, then the source. It returns the first fault; a

@@ -9,9 +9,10 @@ import (
 type Status struct {
 	Serving bool   // a Serve is in progress
 	Serves  uint64 // how often Serve began: restarts are one less
+	LastEnd error  // how the last Serve to end did: a fault, a *linx.PanicError, or its context's error
 
 	Passes    uint64    // how many passes ended, well or not
-	Converged bool      // the last pass observed the desired state
+	Converged bool      // the last pass, of the Serve in progress, observed the desired state
 	LastPass  time.Time // when it ended
 	LastError error     // its error; nil: none
 

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/thejerf/suture/v4"
+
 	"github.com/linx-go/linx-go/linx/linxtest"
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
@@ -19,7 +21,11 @@ func TestStatusThroughALife(t *testing.T) {
 		want := reconcile.Status{Monitor: reconcile.MonitorOff, Subscriber: true, Validator: true, Closer: true}
 		expect := func(when string) {
 			t.Helper()
-			if got := l.Status(); got != want {
+			got := l.Status()
+			if errors.Is(got.LastEnd, want.LastEnd) {
+				got.LastEnd = want.LastEnd // it may be wrapped
+			}
+			if got != want {
 				t.Errorf("%s: %+v, want %+v", when, got, want)
 			}
 		}
@@ -50,19 +56,26 @@ func TestStatusThroughALife(t *testing.T) {
 		expect("healed")
 
 		s.stop()
-		want.Serving, want.Monitor = false, reconcile.MonitorOff
+		want.Serving, want.Monitor, want.Converged = false, reconcile.MonitorOff, false
+		want.LastEnd = context.Canceled
 		expect("cancelled")
+		waiting, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.WaitConverged(waiting); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("WaitConverged of a loop that nobody serves: %v", err)
+		}
 
 		serve(t, l)
 		synctest.Wait()
 		want.Serving, want.Monitor, want.Serves = true, reconcile.MonitorJoined, 2
-		want.Passes, want.LastPass = 4, time.Now()
+		want.Passes, want.Converged, want.LastPass = 4, true, time.Now()
 		expect("served again")
 
 		if err := l.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		want.Serving, want.Monitor, want.Final = false, reconcile.MonitorOff, reconcile.ErrStopped
+		want.Serving, want.Monitor, want.Converged = false, reconcile.MonitorOff, false
+		want.Final, want.LastEnd = reconcile.ErrStopped, suture.ErrDoNotRestart
 		expect("stopped")
 	})
 }
