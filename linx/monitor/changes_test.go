@@ -28,7 +28,10 @@ func newChanger(t *testing.T) (*testns.Net, *changer) {
 	t.Helper()
 	n := testns.New(t)
 	n.Veth("v0", "v1")
-	return n, dial(t, n, "v0")
+	c := dial(t, n, "v0")
+	c.address(unix.RTM_NEWADDR, "10.0.0.1/24", unix.IFA_F_NODAD)
+	c.address(unix.RTM_NEWADDR, "fd00::1/64", unix.IFA_F_NODAD)
+	return n, c
 }
 
 func dial(t *testing.T, n *testns.Net, link string) *changer {
@@ -51,8 +54,6 @@ func dial(t *testing.T, n *testns.Net, link string) *changer {
 		}
 		c.v0 = v0.Index
 	})
-	c.address(unix.RTM_NEWADDR, "10.0.0.1/24", unix.IFA_F_NODAD)
-	c.address(unix.RTM_NEWADDR, "fd00::1/64", unix.IFA_F_NODAD)
 	return c
 }
 

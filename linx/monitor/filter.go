@@ -13,9 +13,9 @@ import (
 // Links are never dropped: their events may carry port ids of other namespaces. The zero Filter drops nothing.
 type Filter struct {
 	// OwnPort, where not 0, drops the events of changes that were asked for from this netlink port id: addresses,
-	// routes, rules and neighbours. Not all own changes are known by it: IPv6 addresses, and what follows from
-	// a change (the routes of an address), carry port id 0. The kernel uses a port id again: take it out of the
-	// filter before the socket that has it is closed.
+	// routes, rules and neighbours. Not all own changes are known by it: IPv6 addresses, the end of a neighbour, and what
+	// follows from a change (the routes of an address), carry port id 0. The kernel uses a port id again: take it
+	// out of the filter before the socket that has it is closed.
 	OwnPort uint32
 
 	// OwnProtocol, where not 0, drops events about routes of any other protocol (rtm_protocol) that cannot concern those of
