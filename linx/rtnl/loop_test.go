@@ -2,12 +2,14 @@ package rtnl
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/thejerf/suture/v4"
 
+	"github.com/linx-go/linx-go/linx/linxtest"
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
@@ -73,5 +75,109 @@ func TestDriftHealedByTimer(t *testing.T) {
 	for range 3 {
 		k.drift()
 		k.eventually(func() bool { return k.healed(state) })
+	}
+}
+
+// TestDriftHealedByMonitor: with the timer off, events are enough; and what the loop itself changes does not keep it busy.
+func TestDriftHealedByMonitor(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := everyShape()
+	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	k.waitConverged(loop)
+	for range 3 {
+		k.drift()
+		k.eventually(func() bool { return k.healed(state) })
+	}
+	// A foreign route in the place of ours, by way of a replacement that shows only itself.
+	k.run("route replace blackhole 10.3.0.0/16 proto static")
+	k.eventually(func() bool {
+		r, ok := loop.LastReport()
+		return ok && r.Converged && len(r.LastApplied.routes) == len(state.Routes)-1
+	})
+	// It satisfies ours; once it has gone, ours comes back.
+	k.run("route del blackhole 10.3.0.0/16 proto static")
+	k.eventually(func() bool { return k.healed(state) })
+}
+
+// TestMonitorFails: one restart, subscribed again, with the newest desired state and all ownership, and nothing leaked.
+func TestMonitorFails(t *testing.T) {
+	linxtest.CheckLeaks(t)
+	k := newKernel(t, Options{})
+	first, state := everyShape(), everyShape()
+	state.Routes = slices.Delete(state.Routes, 3, 5)
+	loop, _ := k.serve(first, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	k.waitConverged(loop)
+	if err := loop.PutDesired(state); err != nil {
+		t.Fatal(err)
+	}
+	k.waitConverged(loop)
+	for n := range 2 {
+		// What is ours and no longer desired is still known to be ours after the restart.
+		k.src.mu.Lock()
+		listener := k.src.listeners[0]
+		k.src.mu.Unlock()
+		listener.monitor.Close()
+		k.eventually(func() bool {
+			s := loop.Status()
+			return s.Serving && s.Serves == uint64(n+2) && s.Monitor == reconcile.MonitorJoined && s.Converged
+		})
+		k.drift() // heard by the new monitor
+		k.eventually(func() bool { return k.healed(state) })
+		k.src.mu.Lock()
+		if len(k.src.listeners) != 1 || k.src.listeners[0] == listener {
+			t.Error("listeners:", k.src.listeners)
+		}
+		k.src.mu.Unlock()
+	}
+	if _, err := loop.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := append(k.ipRoutes("all"), k.addresses("v0")...); len(got) != 0 {
+		t.Error("left after Release:", got)
+	}
+}
+
+// TestGroupsFollowState: a state that comes to need routes is told of their events.
+func TestGroupsFollowState(t *testing.T) {
+	k := newKernel(t, Options{})
+	only := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	loop, _ := k.serve(only, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	k.waitConverged(loop)
+	state := State{Addresses: only.Addresses, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}, {Dst: pfx("2001:db8:1::/48"), Interface: "v0"}}}
+	if err := loop.PutDesired(state); err != nil {
+		t.Fatal(err)
+	}
+	k.waitConverged(loop)
+	for range 2 {
+		k.run("route del blackhole 10.3.0.0/16")
+		k.run("-6 route del 2001:db8:1::/48")
+		k.eventually(func() bool { return len(k.ipRoutes("main")) == 2 })
+	}
+}
+
+// TestQuiet: foreign routes that cannot matter wake nobody, and a pass that changes something is followed by one at most.
+func TestQuiet(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Gateway: ipa("10.0.0.1")}}}
+	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	k.waitConverged(loop)
+	before := loop.Status().Passes
+	foreign := k.route(Route{Dst: pfx("10.9.0.0/16"), Gateway: ipa("10.0.0.1")}, 4)
+	for range 200 {
+		if err := errors.Join(k.Netlink().RouteAdd(foreign), k.Netlink().RouteDel(foreign)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if passes := loop.Status().Passes - before; passes > 1 {
+		t.Errorf("%d passes for what cannot matter", passes)
+	}
+	before = loop.Status().Passes
+	k.delAddress("v0", "10.0.0.2/24")
+	k.eventually(func() bool { return len(k.addresses("v0")) == 1 && len(k.ipRoutes("main")) == 1 })
+	if _, err := loop.Reconcile(t.Context()); err != nil { // behind whatever was under way
+		t.Fatal(err)
+	}
+	if passes := loop.Status().Passes - before; passes > 5 { // the events of the drift itself may come in two hints
+		t.Errorf("%d passes for one drift", passes)
 	}
 }

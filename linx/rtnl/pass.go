@@ -59,6 +59,11 @@ func (p *pass) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if more, err := p.listen(plan); err != nil {
+			return err
+		} else if more && n < maximumRounds {
+			continue // what happened until now may have gone unheard
+		}
 		if !plan.changes() || n == maximumRounds {
 			p.conclude(plan)
 			return nil
@@ -79,9 +84,22 @@ func (p *pass) run(ctx context.Context) error {
 		}
 		if p.round.applied == 0 && !p.round.again {
 			p.fresh = true // all was refused: the kernel is as it was observed
-			return nil
+			_, err := p.source.hear(true)
+			return err
 		}
 	}
+}
+
+// listen has all of foreign route events heard where they may help, and else only those that may harm. more says that it was
+// less before.
+func (p *pass) listen(plan *difference) (more bool, err error) {
+	switch {
+	case len(plan.failed)+len(plan.pending) > 0, p.survey.leansOnOthers():
+		return p.source.hear(true)
+	case plan.converged():
+		_, err = p.source.hear(false)
+	}
+	return false, err
 }
 
 // compare observes and diffs.

@@ -2,13 +2,13 @@ package rtnl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 	"github.com/linx-go/linx-go/linx"
+	"github.com/linx-go/linx-go/linx/monitor"
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
@@ -22,7 +22,7 @@ type Source struct {
 	mu        sync.Mutex // guards what follows
 	current   *index     // of the state that was used last
 	validated *index     // of the one that was validated since
-	listener  *listener  // the newest subscription
+	listeners []*listener
 
 	turn    chan struct{} // holds a token; who has it may use what follows
 	handle  *linx.Handle  // kept for life: it is the namespace's identity
@@ -31,6 +31,7 @@ type Source struct {
 	survey  survey
 	hops    []hop
 	settled *index // its state was once looked for everywhere
+	filter  monitor.Filter
 }
 
 // New returns a source for the namespace. It opens nothing and checks nothing: Validate and Reconcile do.
@@ -85,8 +86,8 @@ func (s *Source) index(desired State) (*index, error) {
 }
 
 // Reconcile runs one pass, as reconcile.Source has it: it observes the namespace, makes it what desired says, and
-// observes again until there is nothing left to do, for a few rounds. An error that wraps linx.ErrNamespaceGone says
-// that the source has let go; the next pass looks for the namespace anew.
+// observes again until there is nothing left to do, for a few rounds. After an error that wraps linx.ErrNamespaceGone,
+// Close lets go of the namespace that is gone, and then the next pass looks for it anew; a Loop does so.
 //
 // What is desired of another state than the last call's is checked as Validate does. claim is called before the first change,
 // and again if a later round takes more.
@@ -132,16 +133,22 @@ func (s *Source) begin(ctx context.Context, desired State, last LastApplied) (p 
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() {
-		if err != nil {
-			release()
-		}
-	}()
+	p, err = s.prepare(x, last)
+	if err != nil {
+		release()
+	}
+	return p, release, err
+}
+
+func (s *Source) prepare(x *index, last LastApplied) (*pass, error) {
 	if err := s.open(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s.use(x)
-	return s.newPass(x, last.in(s.id)), release, nil
+	if err := s.regroup(); err != nil {
+		return nil, err
+	}
+	return s.newPass(x, last.in(s.id)), nil
 }
 
 // take waits for the source to be free.
@@ -205,9 +212,6 @@ func (s *Source) open() error {
 		s.handle = h
 	}
 	if err := s.handle.Refresh(); err != nil {
-		if errors.Is(err, linx.ErrNamespaceGone) {
-			s.letGo()
-		}
 		return fmt.Errorf("rtnl: %v: %w", s.ns, err)
 	}
 	if id := s.handle.ID(); id != s.id {
@@ -222,8 +226,8 @@ func (s *Source) open() error {
 		return fmt.Errorf("rtnl: opening a socket in %v: %w", s.ns, err)
 	}
 	s.conn = conn
-	s.refilter()
-	return nil
+	_, err = s.hear(true)
+	return err
 }
 
 func (s *Source) disconnect() {
@@ -232,7 +236,7 @@ func (s *Source) disconnect() {
 	}
 	conn := s.conn
 	s.conn = nil
-	s.refilter() // before the port id can be another's
+	s.hear(true) // before the port id can be another's; a monitor that failed to follow is closed
 	conn.Close() // nothing is lost by its failing
 }
 

@@ -1,5 +1,116 @@
 package rtnl
 
-type listener struct{}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
 
-func (s *Source) refilter() {}
+	"github.com/thejerf/suture/v4"
+
+	"github.com/linx-go/linx-go/linx/monitor"
+)
+
+// Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses always, and the routes of
+// each family of which there are desired ones. Events that cannot matter wake nobody: our own changes, and most of
+// those of foreign routes.
+func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	release, err := s.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := s.open(); err != nil {
+		return nil, err
+	}
+	l := &listener{source: s}
+	l.monitor = monitor.New(s.ns, func(monitor.Event) { hint() }, monitor.Config{Groups: s.groups()})
+	if err := l.monitor.SetFilter(s.filter); err != nil {
+		return nil, fmt.Errorf("rtnl: %w", err)
+	}
+	if err := l.monitor.Join(s.handle); err != nil {
+		return nil, fmt.Errorf("rtnl: subscribing: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listeners = append(s.listeners, l)
+	return l, nil
+}
+
+// listener is a subscription, whose monitor follows what the source needs to hear.
+type listener struct {
+	source  *Source
+	monitor *monitor.Monitor
+}
+
+// String is the monitor's: "monitor(/run/netns/blue)".
+func (l *listener) String() string { return l.monitor.String() }
+
+// Serve gives hints until ctx ends or the monitor fails.
+func (l *listener) Serve(ctx context.Context) error {
+	defer func() {
+		s := l.source
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.listeners = slices.DeleteFunc(s.listeners, func(o *listener) bool { return o == l })
+	}()
+	return l.monitor.Serve(ctx)
+}
+
+// groups gives those that the newest state needs; before there is one, all.
+func (s *Source) groups() []monitor.Group {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.current
+	if s.validated != nil {
+		x = s.validated
+	}
+	groups := []monitor.Group{monitor.GroupLink, monitor.GroupIPv4IfAddr, monitor.GroupIPv6IfAddr}
+	if x == nil || x.reach[which(false)].any {
+		groups = append(groups, monitor.GroupIPv4Route)
+	}
+	if x == nil || x.reach[which(true)].any {
+		groups = append(groups, monitor.GroupIPv6Route)
+	}
+	return groups
+}
+
+// regroup makes subscriptions hear what x needs, before that is observed.
+func (s *Source) regroup() error {
+	groups := s.groups()
+	return s.eachListener(func(m *monitor.Monitor) error { return m.SetGroups(groups...) })
+}
+
+// hear sets what of our own and of foreign route events is heard: of foreign ones all, or only those that may have harmed
+// ours. changed says that it was otherwise before: look at the kernel again if it is more now.
+func (s *Source) hear(foreign bool) (changed bool, err error) {
+	f := monitor.Filter{}
+	if s.conn != nil {
+		f.OwnPort = s.conn.PortID()
+	}
+	if !foreign {
+		f.OwnProtocol = s.opts.protocol()
+	}
+	if f == s.filter {
+		return false, nil
+	}
+	s.filter = f
+	return true, s.eachListener(func(m *monitor.Monitor) error { return m.SetFilter(f) })
+}
+
+// eachListener runs f on the monitor of each subscription. One that cannot follow is closed: whoever serves it starts it anew.
+func (s *Source) eachListener(f func(*monitor.Monitor) error) error {
+	s.mu.Lock()
+	listeners := slices.Clone(s.listeners)
+	s.mu.Unlock()
+	var errs []error
+	for _, l := range listeners {
+		if err := f(l.monitor); err != nil {
+			errs = append(errs, fmt.Errorf("rtnl: %w", err), l.monitor.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

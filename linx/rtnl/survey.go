@@ -1,6 +1,10 @@
 package rtnl
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
 
 // survey is what one observation has found so far, measured against the desired state object by object as it
 // streams in. It asks the kernel nothing. Its memory is used again by the next one.
@@ -76,6 +80,9 @@ func (s *survey) reset() {
 		s.missing[which(s.want.routes[i].v6)]++
 	}
 }
+
+// leansOnOthers says that a desired route is in place only as another's.
+func (s *survey) leansOnOthers() bool { return slices.Contains(s.routes, theirs) }
 
 func zeroed[T any](s []T, n int) []T {
 	if cap(s) < n {
