@@ -116,8 +116,8 @@ func TestMonitorFails(t *testing.T) {
 		k.src.mu.Lock()
 		listener := k.src.listeners[0]
 		k.src.mu.Unlock()
-		listener.monitor.Close()
 		k.eventually(func() bool {
+			listener.monitor.Close() // before Serve has begun, that is no failure
 			s := loop.Status()
 			return s.Serving && s.Serves == uint64(n+2) && s.Monitor == reconcile.MonitorJoined && s.Converged
 		})
