@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/thejerf/suture/v4"
 
@@ -44,14 +43,14 @@ func OneForAll(name string, services ...suture.Service) suture.Service {
 	}
 	g := &oneForAll{name: name, serving: make(chan struct{}, 1)}
 	for i, s := range services {
-		if isNil(s) {
+		if member.IsNil(s) {
 			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] is nil", name, i))
 		}
 		if h, ok := s.(suture.HasSupervisor); ok && h.GetSupervisor() != nil {
 			panic(fmt.Sprintf("linx: OneForAll %s: services[%d] (%s) is or holds a *suture.Supervisor, which "+
-				"cannot be served twice; want the services themselves", name, i, serviceName(s)))
+				"cannot be served twice; want the services themselves", name, i, member.Name(s)))
 		}
-		g.members = append(g.members, groupMember{s, serviceName(s)})
+		g.members = append(g.members, groupMember{s, member.Name(s)})
 	}
 	return g
 }
@@ -135,23 +134,4 @@ func appendPanic(panics []*PanicError, e end) []*PanicError {
 		return panics
 	}
 	return append(panics, &PanicError{Service: e.who, Value: e.Panic.Value, Stack: e.Panic.Stack})
-}
-
-func serviceName(s suture.Service) string {
-	if s, ok := s.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", s)
-}
-
-// isNil sees through an interface that holds a nil pointer or func.
-func isNil(s suture.Service) bool {
-	switch v := reflect.ValueOf(s); v.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func:
-		return v.IsNil()
-	default:
-		return false
-	}
 }

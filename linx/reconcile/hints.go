@@ -151,21 +151,14 @@ func (s *serving[D, L]) unsubscribe() (err error, unasked bool) {
 	unasked = sub.unasked.Load()
 	switch {
 	case exit.Panic != nil || exit.Goexit:
-		return fault(s.name, "monitor "+nameOf(sub.service), exit), unasked
+		return fault(s.name, "monitor "+member.Name(sub.service), exit), unasked
 	case !unasked:
 		return nil, false // whatever it returned when it was told to end
 	case exit.Err == nil:
-		return fmt.Errorf("%s: monitor %s returned nil unasked", s.name, nameOf(sub.service)), true
+		return fmt.Errorf("%s: monitor %s returned nil unasked", s.name, member.Name(sub.service)), true
 	default:
-		return fmt.Errorf("%s: monitor %s: %w", s.name, nameOf(sub.service), exit.Err), true
+		return fmt.Errorf("%s: monitor %s: %w", s.name, member.Name(sub.service), exit.Err), true
 	}
-}
-
-func nameOf(service suture.Service) string {
-	if s, ok := service.(fmt.Stringer); ok {
-		return s.String()
-	}
-	return fmt.Sprintf("%T", service)
 }
 
 // wrap says which loop an error is of. The errors of a pass are handed to its callers as they are.

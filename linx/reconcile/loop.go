@@ -3,13 +3,13 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/linx-go/linx-go/internal/member"
 )
 
 // ErrStopped is what the calls of a loop return after Stop or Release.
@@ -64,7 +64,7 @@ type Loop[D, L any] struct {
 //
 // The desired state is handed over: nobody may modify it afterwards.
 func New[D, L any](src Source[D, L], desired D, cfg Config[L]) (*Loop[D, L], error) {
-	if isNil(src) {
+	if member.IsNil(src) {
 		return nil, errors.New("reconcile: the source is nil; give one, such as rtnl.New makes")
 	}
 	l := &Loop[D, L]{
@@ -95,11 +95,7 @@ func New[D, L any](src Source[D, L], desired D, cfg Config[L]) (*Loop[D, L], err
 	}
 	l.cfg = cfg
 	if l.name == "" {
-		if s, ok := src.(fmt.Stringer); ok {
-			l.name = s.String()
-		} else {
-			l.name = fmt.Sprintf("%T", src)
-		}
+		l.name = member.Name(src)
 	}
 	l.log = cfg.Logger.With("loop", l.name)
 	l.status = newStatus(src, l.subscriber, l.validator, l.closer)
@@ -119,16 +115,3 @@ func (l *Loop[D, L]) nudge() {
 
 // sinceEpoch is now as hinted counts it; never 0.
 func (l *Loop[D, L]) sinceEpoch(t time.Time) int64 { return int64(t.Sub(l.epoch)) + 1 }
-
-// isNil finds the nil in an interface too: a source is most often a pointer.
-func isNil(src any) bool {
-	v := reflect.ValueOf(src)
-	switch v.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
-		return v.IsNil()
-	default:
-		return false
-	}
-}
