@@ -78,7 +78,8 @@ func TestReadmeNetwork(t *testing.T) {
 	go func() { ended <- network(ctx, container) }()
 	witness := n.Netlink()
 	eventually(t, "a default route via 10.0.0.1", func() bool {
-		routes, err := witness.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Protocol: rtnl.DefaultProtocol}, netlink.RT_FILTER_PROTOCOL)
+		ours := &netlink.Route{Protocol: rtnl.DefaultProtocol}
+		routes, err := witness.RouteListFiltered(netlink.FAMILY_V4, ours, netlink.RT_FILTER_PROTOCOL)
 		return err == nil && len(routes) == 1 && routes[0].Gw.String() == "10.0.0.1"
 	})
 	cancel()

@@ -9,8 +9,8 @@ import (
 	"github.com/linx-go/linx-go/linx/rtnl"
 )
 
-// killable is an rtnl source whose monitor can be killed. It embeds the concrete source, so that the loop finds
-// what that offers besides passes.
+// killable is an rtnl source whose monitor can be killed. It embeds the concrete source, so that the loop
+// finds what that offers besides passes.
 type killable struct {
 	*rtnl.Source
 	deaths chan death

@@ -31,8 +31,8 @@ func takeStock() (stock, error) {
 	return stock{kernel, goleak.IgnoreCurrent(), fds}, err
 }
 
-// left is nil if nothing came in and stayed: goroutines, file descriptors, threads in other namespaces. (Threads of
-// this one are the Go runtime's, which keeps them for later.)
+// left is nil if nothing came in and stayed: goroutines, file descriptors, threads in other namespaces.
+// (Threads of this one are the Go runtime's, which keeps them for later.)
 func (s stock) left() error {
 	var left []error
 	if err := goleak.Find(s.goroutines); err != nil {

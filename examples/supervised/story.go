@@ -160,11 +160,12 @@ func idle[D, L any](ctx context.Context, loop *reconcile.Loop[D, L]) error {
 	return nil
 }
 
-// restarted is nil if the supervisor restarted one service, once, and that was the uplink, which listens again.
+// restarted is nil if the supervisor restarted one service, once: the uplink, which listens again.
 func restarted(p *program) error {
 	status := p.uplink.Status()
 	if p.restarts.Load() != 1 || status.Serves != 2 || status.Monitor != reconcile.MonitorJoined {
-		return fmt.Errorf("%d restarts, uplink served %d times, its monitor is %s", p.restarts.Load(), status.Serves, status.Monitor)
+		return fmt.Errorf("%d restarts, uplink served %d times, its monitor is %s",
+			p.restarts.Load(), status.Serves, status.Monitor)
 	}
 	return nil
 }

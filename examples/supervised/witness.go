@@ -35,7 +35,8 @@ func look() ([]string, error) {
 			seen = append(seen, fmt.Sprintf("%s dev %s", a.IPNet, name))
 		}
 	}
-	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	everyTable := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
+	routes, err := netlink.RouteListFiltered(netlink.FAMILY_V4, everyTable, netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return nil, err
 	}

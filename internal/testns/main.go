@@ -10,9 +10,9 @@ import (
 )
 
 // Main is a package's TestMain: it starts the test binary again inside fresh network, mount, UTS and IPC
-// namespaces (and a user namespace that maps the caller to root, where the caller is not root), so that no test can
-// touch the machine, runs the tests there, and checks with goleak that no goroutine is left.
-// Where no namespaces are to be had, the tests run all the same, Require skips or fails, and Examples, which
+// namespaces (and a user namespace that maps the caller to root, where the caller is not root), so that no
+// test can touch the machine, runs the tests there, and checks with goleak that no goroutine is left. Where
+// no namespaces are to be had, the tests run all the same, Require skips or fails, and Examples, which
 // cannot skip themselves, are left out.
 func Main(m *testing.M) {
 	if Reexec() != nil && !required() {

@@ -16,7 +16,8 @@ import (
 
 func TestMain(m *testing.M) { Main(m) }
 
-// again runs one test of this binary in a process that starts as go test starts it: outside, as far as it knows.
+// again runs one test of this binary in a process that starts as go test starts it: outside, for all it
+// knows.
 func again(t *testing.T, test string, args ...string) *exec.Cmd {
 	t.Helper()
 	Require(t)
@@ -74,7 +75,8 @@ func FuzzInside(f *testing.F) {
 }
 
 func TestMainFuzzes(t *testing.T) {
-	cmd := again(t, "x", "-test.fuzz=^FuzzInside$", "-test.fuzztime=10x", "-test.parallel=1", "-test.fuzzcachedir="+t.TempDir())
+	cmd := again(t, "x", "-test.fuzz=^FuzzInside$", "-test.fuzztime=10x", "-test.parallel=1",
+		"-test.fuzzcachedir="+t.TempDir())
 	cmd.Env = append(cmd.Env, "LINX_REQUIRE_NETNS=1")
 	cmd.Dir = t.TempDir()
 	if out, err := cmd.CombinedOutput(); err != nil {

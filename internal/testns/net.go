@@ -13,19 +13,32 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// Net is a network namespace, bind-mounted at Path, that goes when its test ends. Its methods fail the
-// test that made it; of one made by Open they panic. They are safe for concurrent use, but for those that change
+// Net is a network namespace, bind-mounted at Path, that goes when its test ends. Its methods fail the test
+// that made it; those of one made by Open panic. They are safe for concurrent use, but for those that change
 // what Path names.
 type Net struct {
-	path  string
-	fatal func(args ...any)
-	skip  func(args ...any)
+	path string
+	t    failer
 
 	mu      sync.Mutex
 	held    *os.File // between Unmount and Remount
 	witness *netlink.Handle
 	procs   []*Process
 }
+
+// failer is what is needed of a testing.TB.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Skip(args ...any)
+}
+
+// panicker stands in for a test where there is none.
+type panicker struct{}
+
+func (panicker) Helper()           {}
+func (panicker) Fatal(args ...any) { panic(fmt.Sprint(args...)) }
+func (panicker) Skip(args ...any)  { panic(fmt.Sprint(args...)) }
 
 // New makes one, with lo up. It calls Require.
 func New(t testing.TB) *Net {
@@ -35,7 +48,7 @@ func New(t testing.TB) *Net {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.fatal, n.skip = t.Fatal, t.Skip
+	n.t = t
 	t.Cleanup(n.Close)
 	return n
 }
@@ -50,7 +63,7 @@ func Open() (*Net, error) {
 		return nil, fmt.Errorf("testns: naming a namespace: %w", err)
 	}
 	f.Close()
-	n := &Net{path: f.Name(), fatal: panicWith, skip: panicWith}
+	n := &Net{path: f.Name(), t: panicker{}}
 	if err := n.create(); err != nil {
 		os.Remove(n.path)
 		return nil, err
@@ -58,9 +71,8 @@ func Open() (*Net, error) {
 	return n, nil
 }
 
-func panicWith(args ...any) { panic(fmt.Sprint(args...)) }
-
-// Close kills the processes that Process started, and lets go of the namespace: Remove. Closing twice is fine.
+// Close kills the processes that Process started, and lets go of the namespace, as Remove does. Closing
+// twice is fine.
 func (n *Net) Close() {
 	n.mu.Lock()
 	procs := n.procs
@@ -80,8 +92,9 @@ func (n *Net) Namespace() linx.Namespace { return linx.Path(n.path) }
 
 // Do runs fn on a thread inside, one that is thrown away. A panic in fn, or a t.Fatal, ends the caller.
 func (n *Net) Do(fn func()) {
+	n.t.Helper()
 	if err := n.do(func() error { fn(); return nil }); err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 }
 
@@ -90,58 +103,68 @@ func (n *Net) do(fn func() error) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	return onThread(func() error {
-		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			return fmt.Errorf("testns: entering %s: %w", n.path, err)
-		}
-		return fn()
-	})
+	return enter(f, fn)
 }
 
 // open opens the namespace, wherever it is to be had.
 func (n *Net) open() (*os.File, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	path := n.path
-	if n.held != nil {
-		path = fmt.Sprintf("/proc/self/fd/%d", n.held.Fd())
-	}
-	return os.Open(path)
+	return n.openLocked()
 }
 
-// Netlink is another library's handle, inside: the witness that is always there. It is the same one at each call, and not
-// safe for concurrent use. Closed when the test ends.
+func (n *Net) openLocked() (*os.File, error) {
+	if n.held != nil {
+		return os.Open(fmt.Sprintf("/proc/self/fd/%d", n.held.Fd()))
+	}
+	return os.Open(n.path)
+}
+
+// enter runs fn inside the namespace that f is of, and closes f.
+func enter(f *os.File, fn func() error) error {
+	defer f.Close()
+	return onThread(func() error {
+		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
+			return fmt.Errorf("testns: entering %s: %w", f.Name(), err)
+		}
+		return fn()
+	})
+}
+
+// Netlink is another library's handle, inside: the witness that is always there. It is the same one at each
+// call, and not safe for concurrent use. It is closed when the test ends.
 func (n *Net) Netlink() *netlink.Handle {
-	n.mu.Lock()
-	h := n.witness
-	n.mu.Unlock()
-	if h != nil {
-		return h
-	}
-	var err error
-	n.Do(func() { h, err = netlink.NewHandle(unix.NETLINK_ROUTE) })
-	if err != nil {
-		n.fatal(err)
-	}
+	n.t.Helper()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.witness != nil { // another call was faster
-		h.Close()
+	if n.witness != nil {
 		return n.witness
 	}
-	n.witness = h
-	return h
+	f, err := n.openLocked()
+	if err == nil {
+		err = enter(f, func() (err error) {
+			n.witness, err = netlink.NewHandle(unix.NETLINK_ROUTE)
+			return err
+		})
+	}
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return n.witness
 }
 
 // Veth adds the pair name and peer, both up, both inside.
-func (n *Net) Veth(name, peer string) { n.VethTo(name, n, peer) }
+func (n *Net) Veth(name, peer string) {
+	n.t.Helper()
+	n.VethTo(name, n, peer)
+}
 
 // VethTo adds the pair name, inside, and peer, inside other, both up.
 func (n *Net) VethTo(name string, other *Net, peer string) {
+	n.t.Helper()
 	f, err := other.open()
 	if err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 	defer f.Close()
 	err = n.do(func() error {
@@ -159,15 +182,16 @@ func (n *Net) VethTo(name string, other *Net, peer string) {
 		err = other.do(func() error { return linkUp(peer) })
 	}
 	if err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 }
 
 // IP runs ip(8) inside and gives what it prints; it fails the test if ip fails. Without ip on the machine it
 // skips the test: HasIP asks first.
 func (n *Net) IP(args ...string) string {
+	n.t.Helper()
 	if !HasIP() {
-		n.skip("ip(8) is not installed")
+		n.t.Skip("ip(8) is not installed")
 	}
 	var out []byte
 	err := n.do(func() (err error) {
@@ -175,7 +199,7 @@ func (n *Net) IP(args ...string) string {
 		return err
 	})
 	if err != nil {
-		n.fatal(fmt.Sprintf("ip %q: %v\n%s", args, err, out))
+		n.t.Fatal(fmt.Sprintf("ip %q: %v\n%s", args, err, out))
 	}
 	return string(out)
 }

@@ -41,9 +41,10 @@ func linkUp(name string) error {
 
 // Unmount takes the file of Path away, as ip netns del does, but keeps the namespace alive for Remount.
 func (n *Net) Unmount() {
+	n.t.Helper()
 	f, err := n.open()
 	if err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 	n.mu.Lock()
 	n.held = f
@@ -53,9 +54,10 @@ func (n *Net) Unmount() {
 
 // Remount binds the same, still living namespace to Path again.
 func (n *Net) Remount() {
+	n.t.Helper()
 	f, err := os.OpenFile(n.path, os.O_CREATE|os.O_RDONLY, 0)
 	if err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 	f.Close()
 	n.mu.Lock()
@@ -63,16 +65,16 @@ func (n *Net) Remount() {
 	n.held = nil
 	n.mu.Unlock()
 	if held == nil {
-		n.fatal("testns: Remount without Unmount")
+		n.t.Fatal("testns: Remount without Unmount")
 	}
 	defer held.Close()
 	if err := bind(fmt.Sprintf("/proc/self/fd/%d", held.Fd()), n.path); err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 }
 
-// Remove does what ip netns del does, and keeps nothing: the namespace ends unless others hold it, such as the
-// processes in it. What Netlink gave is closed.
+// Remove does what ip netns del does, and keeps nothing: the namespace ends unless others hold it, such as
+// the processes in it. What Netlink gave is closed.
 func (n *Net) Remove() {
 	n.mu.Lock()
 	if n.witness != nil {
@@ -89,14 +91,15 @@ func (n *Net) Remove() {
 
 // Replace binds a new namespace, with lo up, at the same path. The old one is let go of, as by Remove.
 func (n *Net) Replace() {
+	n.t.Helper()
 	n.Remove()
 	f, err := os.OpenFile(n.path, os.O_CREATE|os.O_RDONLY, 0)
 	if err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 	f.Close()
 	if err := n.create(); err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 }
 

@@ -15,8 +15,10 @@ type Process struct {
 }
 
 // Process starts a process that lives inside n and does nothing; it is killed when the test ends. clone are
-// namespaces of its own to give it, such as unix.CLONE_NEWUTS and unix.CLONE_NEWIPC; all others but n are the caller's.
+// namespaces of its own to give it, such as unix.CLONE_NEWUTS and unix.CLONE_NEWIPC; all others but n are the
+// caller's.
 func (n *Net) Process(clone ...uintptr) *Process {
+	n.t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Args = []string{idle}
 	cmd.SysProcAttr = new(syscall.SysProcAttr)
@@ -28,7 +30,7 @@ func (n *Net) Process(clone ...uintptr) *Process {
 		err = n.do(cmd.Start) // what is started by a thread begins in that thread's namespaces
 	}
 	if err != nil {
-		n.fatal(err)
+		n.t.Fatal(err)
 	}
 	p := &Process{cmd: cmd, stdin: stdin}
 	n.mu.Lock()

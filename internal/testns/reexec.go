@@ -31,9 +31,10 @@ const idle = "testns-idle"
 // dir is where namespaces are bound, on a tmpfs that only this mount namespace sees. It is ip-netns(8)'s own.
 const dir = "/run/netns"
 
-// Reexec starts the program again, with the same arguments, inside private namespaces. It returns only in there,
-// set up: lo is up, mounts are private, /run is empty but for /run/netns, /sys shows the new network
-// namespace where the kernel allows it. In the process it was called in it passes on signals and exits with the other's status.
+// Reexec starts the program again, with the same arguments, inside private namespaces. It returns only in
+// there, set up: lo is up, mounts are private, /run is empty but for /run/netns, /sys shows the new network
+// namespace where the kernel allows it. In the process that called it, it passes on signals and exits with
+// the other's status.
 //
 // An error says why there are no namespaces; the program goes on where it is. Call it first in main.
 func Reexec() error {
@@ -76,7 +77,8 @@ func netnsName() string {
 	return name
 }
 
-// startInside runs the program in new namespaces and exits with its status. It returns if it cannot be started.
+// startInside runs the program in new namespaces and exits with its status. It returns if it cannot be
+// started.
 func startInside() error {
 	attrs := []*syscall.SysProcAttr{userAttr()}
 	if os.Geteuid() == 0 { // in a container root may lack CAP_SYS_ADMIN, and then do better as an ordinary user
@@ -136,7 +138,8 @@ func setUp() error {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	// Refused to an ordinary user where parts of the outer /sys are hidden; /sys/class/net then shows the outer one.
+	// Refused to an ordinary user where parts of the outer /sys are hidden. /sys/class/net then shows the
+	// outer namespace.
 	_ = unix.Mount("testns", "/sys", "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "")
 	return loopbackUp()
 }

@@ -16,7 +16,8 @@ func onThread(fn func() error) error {
 		if unix.Gettid() != unix.Getpid() {
 			return fn()
 		}
-		// The runtime cannot end the main thread. As long as it is locked here, another goroutine gets another.
+		// The runtime cannot end the main thread. As long as it is locked here, another goroutine gets
+		// another.
 		defer runtime.UnlockOSThread()
 		return onThread(fn)
 	})
