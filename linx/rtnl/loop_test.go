@@ -168,7 +168,8 @@ func TestQuiet(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if passes := loop.Status().Passes - before; passes > 1 {
+	// The namespace is young: its own link-local addresses, for one, are still being made.
+	if passes := loop.Status().Passes - before; passes > 10 {
 		t.Errorf("%d passes for what cannot matter", passes)
 	}
 	before = loop.Status().Passes

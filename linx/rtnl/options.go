@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"fmt"
+	"log/slog"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,6 +18,9 @@ type Options struct {
 	Protocol int
 	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
 	Conflict ConflictPolicy
+	// Logger is told when a fight with another writer over one object begins, and when it ends. Then the object has been
+	// repaired 5 times within 10 s, and is left alone for 1 s, then 2 s, up to 1 min. nil: silent.
+	Logger *slog.Logger
 }
 
 func (o *Options) check() error {

@@ -25,6 +25,7 @@ type pass struct {
 	last   LastApplied
 	claim  func(LastApplied) error
 	report Report
+	began  time.Time // by the source's clock
 
 	survey *survey
 	sweep  bool     // look for ours everywhere, not only where they should be
@@ -108,7 +109,9 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 		return nil, err
 	}
 	p.seen, p.fresh = true, true
-	return p.survey.diff(p.source.opts.Conflict, p.owns, p.name), nil
+	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
+	p.source.fights.hold(plan, p, p.source.now())
+	return plan, nil
 }
 
 // conclude reports what the last observation says.

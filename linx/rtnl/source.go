@@ -3,6 +3,7 @@ package rtnl
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 type Source struct {
 	ns       linx.Namespace
 	opts     Options
-	untagged bool // tests: as on a kernel without IFA_PROTO
+	untagged bool             // tests: as on a kernel without IFA_PROTO
+	now      func() time.Time // tests: for fights
 
 	mu        sync.Mutex // guards what follows
 	current   *index     // of the state that was used last
@@ -32,11 +34,16 @@ type Source struct {
 	hops    []hop
 	settled *index // its state was once looked for everywhere
 	filter  monitor.Filter
+	fights  fights
 }
 
 // New returns a source for the namespace. It opens nothing and checks nothing: Validate and Reconcile do.
 func New(ns linx.Namespace, opts Options) *Source {
-	s := &Source{ns: ns, opts: opts, turn: make(chan struct{}, 1)}
+	s := &Source{ns: ns, opts: opts, now: time.Now, turn: make(chan struct{}, 1)}
+	s.fights.name, s.fights.log = s.String(), opts.Logger
+	if opts.Logger == nil {
+		s.fights.log = slog.New(slog.DiscardHandler)
+	}
 	s.turn <- struct{}{}
 	return s
 }
@@ -175,10 +182,12 @@ func (s *Source) newPass(x *index, last LastApplied) *pass {
 	if s.survey.want != x {
 		s.survey.alien = nil
 	}
+	s.fights.begin(x)
 	s.survey.want, s.survey.last, s.survey.made = x, &last, nil
 	s.survey.protocol, s.survey.untagged = s.opts.protocol(), s.untagged
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: &s.survey, hops: s.hops,
+		began: s.now(),
 		sweep: s.settled != x,
 		names: make(map[int32]string),
 		made:  make(map[addressKey]struct{}),

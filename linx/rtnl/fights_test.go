@@ -1,0 +1,69 @@
+package rtnl
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestFight: an object that another keeps undoing is left alone for longer and longer, the rest is healed at once, and one
+// line tells of the beginning and one of the end.
+func TestFight(t *testing.T) {
+	var log bytes.Buffer
+	k := newKernel(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	now := time.Now()
+	k.src.now = func() time.Time { return now }
+	state := State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.7.0.1/24")}},
+		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}, {Dst: pfx("10.2.0.0/16"), Type: Blackhole}},
+	}
+	k.converge(state)
+	undo := func() { k.run("route del blackhole 10.1.0.0/16"); k.delAddress("v1", "10.7.0.1/24") }
+	for range fightRepairs {
+		now = now.Add(time.Second)
+		undo()
+		if r := k.converge(state); len(r.Applied) != 2 {
+			t.Fatal(show(r))
+		}
+	}
+	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		undo()
+		k.run("route del blackhole 10.2.0.0/16") // not fought over
+		now = now.Add(pause*time.Second - time.Millisecond)
+		r := k.pass(state)
+		if len(r.Pending) != 2 || r.Converged || !strings.Contains(r.Pending[0].Err.Error(), "keeps undoing it") {
+			t.Fatal(pause, show(r))
+		}
+		k.wantApplied(r, "create route blackhole 10.2.0.0/16")
+		if plan, err := k.src.Plan(t.Context(), state, k.last); err != nil || len(plan) != 0 {
+			t.Error(plan, err)
+		}
+		delete(k.src.fights.routes.repairs, 1) // the route not fought over
+		now = now.Add(time.Millisecond)
+		if r := k.converge(state); len(r.Applied) != 2 {
+			t.Fatal(pause, show(r))
+		}
+	}
+	now = now.Add(fightPauseMax + fightWindow)
+	k.settled(state)
+	undo()
+	if r := k.converge(state); len(r.Applied) != 2 {
+		t.Error("after the fight:", show(r))
+	}
+	for _, what := range []string{"fight begun", "fight ended"} {
+		if n := strings.Count(log.String(), what); n != 2 { // a route's and an address's
+			t.Errorf("%d times %q in\n%s", n, what, log.String())
+		}
+	}
+
+	// What is no longer desired is not held back.
+	for undo(); k.pass(state).Converged; undo() {
+	}
+	k.run("route add blackhole 10.1.0.0/16 proto 76")
+	k.converge(State{})
+	if got := k.ipRoutes("main"); len(got) != 0 {
+		t.Error(got)
+	}
+}
