@@ -14,22 +14,14 @@ import (
 // addRoutes creates what is not there. NLM_F_EXCL keeps everything that is: whoever was faster wins, and is looked at in
 // the next round.
 func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
-	// Gateways are reached by routes without one, so those come first.
-	order := make([]int32, 0, len(plan.newRoutes))
-	for _, direct := range []bool{true, false} {
-		for _, i := range plan.newRoutes {
-			if (p.want.routes[i].gateway == ip{}) == direct {
-				order = append(order, i)
-			}
-		}
-	}
-	return p.send(ctx, len(order),
+	list := plan.newRoutes
+	return p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) {
-			r := p.own(order[k])
+			r := p.own(list[k])
 			putRoute(b, unix.NLM_F_EXCL, &r)
 		},
-		func(k int, err error) { p.doneRoute(Create, order[k], err) },
-		func(k int, err error) { p.skipped(p.routeOp(Create, order[k]), err) })
+		func(k int, err error) { p.doneRoute(Create, list[k], err) },
+		func(k int, err error) { p.skipped(p.routeOp(Create, list[k]), err) })
 }
 
 // own gives a desired route as it is created: with our protocol, on the interface as it is now.

@@ -108,6 +108,20 @@ func (s *survey) diffRoutes(p *difference, policy ConflictPolicy, name namer) {
 		others, theirs = take(theirs, int32(n))
 		s.diffRoute(p, int32(n), mine, others, policy, name)
 	}
+	p.newRoutes = s.directFirst(p.newRoutes)
+}
+
+// directFirst puts routes without a gateway before those with one, which they may make reachable.
+func (s *survey) directFirst(list []int32) []int32 {
+	order := make([]int32, 0, len(list))
+	for _, direct := range []bool{true, false} {
+		for _, i := range list {
+			if (s.want.routes[i].gateway == ip{}) == direct {
+				order = append(order, i)
+			}
+		}
+	}
+	return order
 }
 
 // diffRoute decides about one desired route, and about what else is in its place: ours and others'.

@@ -1,0 +1,124 @@
+package rtnl_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/netip"
+	"slices"
+
+	"github.com/thejerf/suture/v4"
+
+	"github.com/linx-go/linx-go/internal/testns"
+	"github.com/linx-go/linx-go/linx"
+	"github.com/linx-go/linx-go/linx/reconcile"
+	"github.com/linx-go/linx-go/linx/rtnl"
+)
+
+// A namespace's network configuration under a supervisor.
+func Example() {
+	blue, err := testns.Open() // in place of linx.Path("/run/netns/blue")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer blue.Close()
+	blue.Veth("eth0", "eth1")
+
+	source := rtnl.New(blue.Namespace(), rtnl.Options{})
+	loop, err := reconcile.New(source, rtnl.State{
+		Addresses: []rtnl.Address{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.2/24")}},
+		Routes:    []rtnl.Route{{Gateway: netip.MustParseAddr("10.0.0.1")}},
+	}, rtnl.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	supervisor := suture.NewSimple("network")
+	supervisor.Add(loop)
+	done := supervisor.ServeBackground(ctx)
+	if err := loop.WaitConverged(ctx); err != nil {
+		log.Fatal(err)
+	}
+	report, _ := loop.LastReport()
+	for _, op := range report.Applied {
+		fmt.Println(op)
+	}
+
+	// Everything that is ours goes; without Release it would stay.
+	if _, err := loop.Release(ctx); err != nil {
+		log.Fatal(err)
+	}
+	report, _ = loop.LastReport()
+	for _, op := range report.Applied {
+		fmt.Println(op)
+	}
+	cancel()
+	<-done
+	// Output:
+	// create address 10.0.0.2/24 dev eth0
+	// create route default via 10.0.0.1
+	// delete route default via 10.0.0.1 dev eth0
+	// delete address 10.0.0.2/24 dev eth0
+}
+
+// A source works without a loop, one call at a time.
+func ExampleSource_Plan() {
+	blue, err := testns.Open()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer blue.Close()
+	blue.Veth("eth0", "eth1")
+
+	source := rtnl.New(blue.Namespace(), rtnl.Options{})
+	defer source.Close()
+	state := rtnl.State{
+		Addresses: []rtnl.Address{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.2/24")}},
+		Routes: []rtnl.Route{
+			{Dst: netip.MustParsePrefix("10.1.0.0/16"), Gateway: netip.MustParseAddr("10.0.0.1"), Metric: 50, Table: 100},
+			{Dst: netip.MustParsePrefix("10.2.0.0/16"), Type: rtnl.Blackhole},
+		},
+	}
+	ctx := context.Background()
+	plan, err := source.Plan(ctx, state, rtnl.LastApplied{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, op := range plan {
+		fmt.Println(op)
+	}
+	report, err := source.Reconcile(ctx, state, rtnl.LastApplied{}, nil)
+	fmt.Println("converged:", report.Converged, err)
+
+	state.Routes = slices.Clone(state.Routes[:1]) // a new slice: a state that was handed over is not modified
+	state.Routes[0].Gateway = netip.MustParseAddr("10.0.0.9")
+	report, err = source.Reconcile(ctx, state, report.LastApplied, nil)
+	for _, op := range report.Applied {
+		fmt.Println(op)
+	}
+	fmt.Println("converged:", report.Converged, err)
+	// Output:
+	// create address 10.0.0.2/24 dev eth0
+	// create route blackhole 10.2.0.0/16
+	// create route 10.1.0.0/16 via 10.0.0.1 metric 50 table 100
+	// converged: true <nil>
+	// update route 10.1.0.0/16 via 10.0.0.9 metric 50 table 100
+	// delete route blackhole 10.2.0.0/16
+	// converged: true <nil>
+}
+
+// What is wrong with a state is said before anything is done.
+func ExampleSource_Validate() {
+	source := rtnl.New(linx.Self(), rtnl.Options{})
+	fmt.Println(source.Validate(rtnl.State{
+		Addresses: []rtnl.Address{{Interface: "eth0"}},
+		Routes: []rtnl.Route{
+			{Gateway: netip.MustParseAddr("10.0.0.1")},
+			{Dst: netip.MustParsePrefix("10.1.2.3/16"), Gateway: netip.MustParseAddr("10.0.0.1")},
+		},
+	}))
+	// Output:
+	// rtnl: addresses[0]: no valid prefix; give the address and the length of its network: 10.0.0.2/24
+	// rtnl: routes[1]: destination 10.1.2.3/16 has host bits set; the network is 10.1.0.0/16
+}
