@@ -1,16 +1,26 @@
 package rtnetlink
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/sys/unix"
+)
 
 // Batch is a list of requests being built. The zero value is empty and ready; Reset keeps its memory for the
-// next one. It is not safe for concurrent use.
+// next one. It is not safe for concurrent use, nor to be copied.
+//
+// An attribute has a length of 16 bits. A longer one makes the Conn refuse the whole batch.
 type Batch struct {
 	buf    []byte
-	starts []int // where each request begins in buf
+	starts []int  // where each request begins in buf
+	nests  []int  // where each nested attribute that has not ended begins
+	close  func() // endNest: made once, as a func made for each Nest costs an allocation
+	bad    error  // about the first attribute that was too long
 }
 
 // Reset empties the batch.
-func (b *Batch) Reset() { b.buf, b.starts = b.buf[:0], b.starts[:0] }
+func (b *Batch) Reset() { b.buf, b.starts, b.nests, b.bad = b.buf[:0], b.starts[:0], b.nests[:0], nil }
 
 // Len is the number of requests.
 func (b *Batch) Len() int { return len(b.starts) }
@@ -65,16 +75,38 @@ func (b *Batch) String(typ uint16, v string) {
 	b.pad()
 }
 
-// Nest starts a nested attribute; the func it returns ends it. (NLA_F_NESTED is the caller's to give in typ.)
+// Nest starts a nested attribute; the func it returns ends the innermost one. (NLA_F_NESTED is the caller's to
+// give in typ.)
 func (b *Batch) Nest(typ uint16) (end func()) {
-	start := len(b.buf)
+	if b.close == nil {
+		b.close = b.endNest
+	}
+	b.nests = append(b.nests, len(b.buf))
 	b.attribute(typ, 0)
-	return func() { native.PutUint16(b.buf[start:], uint16(len(b.buf)-start)) }
+	return b.close
+}
+
+func (b *Batch) endNest() {
+	last := len(b.nests) - 1
+	start := b.nests[last]
+	b.nests = b.nests[:last]
+	b.check(native.Uint16(b.buf[start+2:]), len(b.buf)-start)
+	native.PutUint16(b.buf[start:], uint16(len(b.buf)-start))
 }
 
 func (b *Batch) attribute(typ uint16, size int) {
+	b.check(typ, unix.SizeofNlAttr+size)
 	b.buf = native.AppendUint16(b.buf, uint16(unix.SizeofNlAttr+size))
 	b.buf = native.AppendUint16(b.buf, typ)
+}
+
+// check remembers that an attribute's length, header included, does not fit: cut off, it would make the
+// kernel take what follows for something else.
+func (b *Batch) check(typ uint16, size int) {
+	if size > math.MaxUint16 && b.bad == nil {
+		b.bad = fmt.Errorf("rtnetlink: requests[%d]: attribute %d is %d bytes long; want at most %d",
+			len(b.starts)-1, typ&^unix.NLA_F_NESTED, size, math.MaxUint16)
+	}
 }
 
 func (b *Batch) pad() {

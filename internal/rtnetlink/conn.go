@@ -32,7 +32,8 @@ var answers = sync.Pool{New: func() any { return new([answerSize]byte) }}
 // concurrent use, but do not overlap.
 //
 // An *Error is the kernel's answer, and the Conn is as good as before. Any other error in the middle of an
-// answer leaves answers unread, so it closes the Conn: whatever is asked next is answered os.ErrClosed.
+// answer, such as that ctx ended, leaves answers unread, so it closes the Conn: whatever is asked next is
+// answered os.ErrClosed.
 type Conn struct {
 	socket *Socket
 	mu     sync.Mutex
@@ -79,6 +80,9 @@ func (c *Conn) ask(ctx context.Context, b *Batch, ack bool, fn func(typ uint16, 
 	if b.Len() != 1 {
 		return fmt.Errorf("rtnetlink: asking %d questions at once; want 1", b.Len())
 	}
+	if b.bad != nil {
+		return b.bad
+	}
 	c.seq++
 	seq := c.seq
 	b.seal(0, seq, ack)
@@ -114,17 +118,22 @@ func (c *Conn) ask(ctx context.Context, b *Batch, ack bool, fn func(typ uint16, 
 
 // Do sends all requests in b, many a sendmsg, and calls failed, in order, for each that the kernel refused:
 // its index in the batch and an *Error. All others are carried out. When it returns nil, every request has
-// been answered. If ctx ends first, no more are sent: done is how many have been answered, the rest was not
-// tried. (Of an error in the middle of an answer, nobody knows what became of the up to 128 requests that
-// follow.)
+// been answered.
+//
+// ctx is looked at before each sendmsg, so that its end leaves nothing in doubt: done is how many have been
+// answered, the rest was not tried, and the Conn is as good as before. Of any other error in the middle of an
+// answer (unix.ENOBUFS, os.ErrClosed), nobody knows what became of the up to 128 requests that follow.
 func (c *Conn) Do(ctx context.Context, b *Batch, failed func(i int, err error)) (done int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if b.bad != nil {
+		return 0, b.bad
+	}
 	for done < b.Len() {
 		if err := ctx.Err(); err != nil {
 			return done, err
 		}
-		next, err := c.doSome(ctx, b, done, failed)
+		next, err := c.doSome(b, done, failed)
 		if err != nil {
 			return done, err
 		}
@@ -135,7 +144,7 @@ func (c *Conn) Do(ctx context.Context, b *Batch, failed func(i int, err error)) 
 
 // doSome sends what fits into one sendmsg, from request i on, and returns the index of the first that did
 // not.
-func (c *Conn) doSome(ctx context.Context, b *Batch, i int, failed func(i int, err error)) (next int, err error) {
+func (c *Conn) doSome(b *Batch, i int, failed func(i int, err error)) (next int, err error) {
 	first, start := c.seq+1, b.starts[i]
 	next = i + 1
 	for next < b.Len() && next-i < maxRequests && b.end(next)-start <= maxBytes {
@@ -146,7 +155,8 @@ func (c *Conn) doSome(ctx context.Context, b *Batch, i int, failed func(i int, e
 		b.seal(k, c.seq, k == next-1)
 	}
 	last := c.seq
-	err = c.exchange(ctx, b.buf[start:b.end(next-1)], func(h Header, body []byte) bool {
+	// All answers are there when sendmsg returns: there is nothing to wait for that a context could end.
+	err = c.exchange(context.Background(), b.buf[start:b.end(next-1)], func(h Header, body []byte) bool {
 		if h.Type != unix.NLMSG_ERROR || h.Seq-first > last-first { // unsigned: also what comes before first
 			return false
 		}

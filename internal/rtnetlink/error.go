@@ -26,7 +26,7 @@ func (e *Error) Unwrap() error { return e.Errno }
 // errMalformed is what no kernel sends.
 var errMalformed = errors.New("rtnetlink: malformed answer")
 
-// errorOf reads an NLMSG_ERROR or NLMSG_DONE: a negative errno, or 0, and behind the fixed part the
+// errorOf reads an NLMSG_ERROR or NLMSG_DONE: a negative errno, or none, and behind the fixed part the
 // extended ack. nil: no error.
 func errorOf(h Header, body []byte) error {
 	if len(body) < 4 {
@@ -36,7 +36,7 @@ func errorOf(h Header, body []byte) error {
 		return errMalformed
 	}
 	code := int32(native.Uint32(body))
-	if code == 0 {
+	if code >= 0 {
 		return nil
 	}
 	e := &Error{Errno: unix.Errno(-code)}

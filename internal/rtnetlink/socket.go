@@ -91,9 +91,11 @@ func (s *Socket) Control(f func(fd int) error) error {
 // SetDeadline bounds Receive and Wait; the zero time does not.
 func (s *Socket) SetDeadline(t time.Time) error { return s.file.SetReadDeadline(t) }
 
-// Close closes the socket. Who reads gets an error that wraps os.ErrClosed.
+// Close closes the socket. Who reads gets an error that wraps os.ErrClosed. Closing twice is fine.
 func (s *Socket) Close() error {
-	s.closed.Store(true)
+	if s.closed.Swap(true) {
+		return nil
+	}
 	return s.file.Close()
 }
 
