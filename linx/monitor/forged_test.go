@@ -50,14 +50,11 @@ func TestForgedEvents(t *testing.T) {
 }
 
 func forgedAddress() []byte {
-	body := []byte{unix.AF_INET, 24, 0, 0, 1, 0, 0, 0}
-	body = native.AppendUint16(body, 8)
-	body = native.AppendUint16(body, unix.IFA_LOCAL)
-	body = append(body, 10, 66, 66, 66)
-	b := native.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(body)))
-	b = native.AppendUint16(b, unix.RTM_NEWADDR)
+	e := message(unix.RTM_NEWADDR, []byte{unix.AF_INET, 24, 0, 0, 1, 0, 0, 0}, attribute(unix.IFA_LOCAL, 10, 66, 66, 66))
+	b := native.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+len(e.Body)))
+	b = native.AppendUint16(b, e.Type)
 	b = append(b, make([]byte, 10)...)
-	return append(b, body...)
+	return append(b, e.Body...)
 }
 
 // The forged event is one that would be told of, if only it came from the kernel.

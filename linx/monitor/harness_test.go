@@ -10,7 +10,6 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/linx-go/linx-go/internal/testns"
-	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
 const deadline = 20 * time.Second
@@ -50,7 +49,16 @@ func (r *recorder) saw(match func(Event) bool) bool {
 // wait waits for an event that matches.
 func (r *recorder) wait(t *testing.T, what string, match func(Event) bool) {
 	t.Helper()
-	linxtest.Eventually(t, what, func() bool { return r.saw(match) })
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for start := time.Now(); !r.saw(match); <-tick.C {
+		if time.Since(start) > deadline {
+			for _, e := range r.take() {
+				t.Logf("told: %v", e)
+			}
+			t.Fatalf("not told after %v: %s", deadline, what)
+		}
+	}
 }
 
 // serve runs Serve until the test, or the func it returns, ends it; that gives Serve's error.
