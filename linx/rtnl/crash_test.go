@@ -1,0 +1,133 @@
+package rtnl
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/linx-go/linx-go/linx"
+)
+
+const crashNamespace, crashLedger = "LINX_RTNL_CRASH_NAMESPACE", "LINX_RTNL_CRASH_LEDGER"
+
+// crashState is one of the states that the process to be killed goes through.
+func crashState(n int) State {
+	s := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}, {"v1", pfx(fmt.Sprintf("10.7.%d.1/24", n%3))}}}
+	for i := range 50 {
+		s.Routes = append(s.Routes,
+			Route{Dst: pfx(fmt.Sprintf("10.%d.0.0/16", 10+(n+i)%60)), Gateway: ipa(fmt.Sprintf("10.0.0.%d", 10+n%2))},
+			Route{Dst: pfx(fmt.Sprintf("2001:db8:%x::/48", 10+(n+i)%60)), Gateway: ipa(fmt.Sprintf("2001:db8::%d", 10+n%2))})
+	}
+	return s
+}
+
+// TestCrashChild is the process that TestCrash kills.
+func TestCrashChild(t *testing.T) {
+	path := os.Getenv(crashNamespace)
+	if path == "" {
+		t.Skip("run by TestCrash")
+	}
+	src := New(linx.Path(path), Options{})
+	last := readLedger(t, os.Getenv(crashLedger))
+	fmt.Println("ready")
+	for n := 0; ; n++ {
+		r, err := src.Reconcile(context.Background(), crashState(n), last, func(l LastApplied) error {
+			return writeLedger(os.Getenv(crashLedger), l)
+		})
+		if err := errors.Join(err, writeLedger(os.Getenv(crashLedger), r.LastApplied)); err != nil {
+			t.Fatal(err)
+		}
+		last = r.LastApplied
+	}
+}
+
+func writeLedger(path string, l LastApplied) error {
+	data, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+func readLedger(t *testing.T, path string) (l LastApplied) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l
+	}
+	if err := errors.Join(err, json.Unmarshal(data, &l)); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestCrash kills a process in the middle of its passes, again and again. The next one, which desires less, leaves nothing of
+// the old state behind, and what is others' is untouched.
+func TestCrash(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.addAddress("v1", "192.0.2.1/24")
+	k.run("route add 198.51.100.0/24 via 192.0.2.9 proto static")
+	k.run("-6 route add 2001:db8:ffff::/48 dev v1 proto static")
+	foreign := append(k.ipRoutes("all"), k.addresses("v1")...)
+	times := 100
+	if testing.Short() {
+		times = 10
+	}
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	ledger := filepath.Join(t.TempDir(), "ledger")
+	less := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.10.0.0/16"), Gateway: ipa("10.0.0.10")}}}
+	midway := 0
+	for range times {
+		k.crash(ledger, time.Duration(random.IntN(20_000))*time.Microsecond)
+		k.last = readLedger(t, ledger)
+		if n := len(k.last.claims); n > 0 || len(k.last.addresses) > 0 && k.last.addresses[0].Claimed {
+			midway++
+		}
+		k.src.Close()
+		k.src = New(k.Namespace(), Options{})
+		k.converge(less)
+		want := append(slices.Clone(foreign), "10.0.0.2/24", "10.10.0.0/16 gateway 10.0.0.10 dev v0 protocol 76")
+		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"))
+		slices.Sort(want)
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Fatalf("there is %v, not %v", got, want)
+		}
+		if err := writeLedger(ledger, k.last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d of %d were killed between a claim and its report", midway, times)
+}
+
+func (k *kernel) crash(ledger string, after time.Duration) {
+	k.t.Helper()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestCrashChild$")
+	cmd.Env = append(os.Environ(), crashNamespace+"="+k.Path(), crashLedger+"="+ledger)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		k.t.Fatal(line, err)
+	}
+	<-time.After(after)
+	cmd.Process.Kill()
+	cmd.Wait()
+}
