@@ -60,6 +60,15 @@
 // original of an interface's key goes with the interface. If an earlier key of the same Source had moved the value
 // before it was first written, that is the original.
 //
+// # Hints
+//
+// A Source is a reconcile.Subscriber. Its monitor hears of writes to the keys that are desired or owned, and to those that move them,
+// by inotify; of the settings of interfaces that NETCONF knows (forwarding, rp_filter, proxy_arp, proxy_ndp,
+// ignore_routes_with_linkdown), whoever moves them; and of interfaces that come, go and change their names. inotify sees what is
+// written through the mount of procfs that it watches, which is this process's: ip-netns(8), nsenter(1) without -m and
+// everything that enters the namespace by setns(2) write there. A process in a container has a mount of its own. Whatever is missed
+// the timer finds; Source.Unhinted names the keys that only the timer watches.
+//
 // # Cost
 //
 // A pass that finds everything in place reads each key through a descriptor that stays open, for up to MaxKept keys, and

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -122,11 +123,13 @@ func write(fd int, v Value) error {
 
 // procfs is the tree of a namespace, with descriptors that stay open from pass to pass. It is not safe for concurrent use.
 type procfs struct {
-	ns     linx.Namespace
-	handle *linx.Handle
-	kept   map[key]int
-	seen   glances
-	buf    []byte
+	ns      linx.Namespace
+	handle  *linx.Handle
+	kept    map[key]int
+	seen    glances
+	movers  []key    // of what is desired or owned
+	watcher *watcher // nil: there is no monitor
+	buf     []byte
 }
 
 // MaxKept is how many keys of a Source stay open between its passes, each with a file descriptor. Reading one costs a
@@ -145,6 +148,7 @@ func (t *procfs) read(ctx context.Context, keys []key, into map[key]reading) err
 			rest = append(rest, k)
 			continue
 		}
+		t.watcher.watch(k, fd) // before it is read, so that no write is missed
 		v, err := pread(fd, &t.buf)
 		if err == unix.ENOENT { // the interface is gone, or has another name
 			t.drop(k)
@@ -152,10 +156,14 @@ func (t *procfs) read(ctx context.Context, keys []key, into map[key]reading) err
 		}
 		into[k] = reading{v, annotate("reading it", err), err == unix.ENOENT}
 	}
-	if err := ctx.Err(); err != nil || len(rest) == 0 {
+	movers := t.unwatched(keys)
+	if err := ctx.Err(); err != nil || len(rest)+len(movers) == 0 {
 		return err
 	}
 	return t.inside(func(tree *os.Root) error {
+		for _, k := range movers {
+			t.keep(tree, k)
+		}
 		for _, k := range rest {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -167,27 +175,62 @@ func (t *procfs) read(ctx context.Context, keys []key, into map[key]reading) err
 	})
 }
 
-func (t *procfs) openAndRead(tree *os.Root, k key) (Value, error) {
+func (t *procfs) openAndRead(tree *os.Root, k key) (v Value, err error) {
 	f, err := openFile(tree, t.ns, k, os.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	var v Value
 	err = control(f, func(fd int) error {
+		t.keepOpen(k, fd)
 		v, err = pread(fd, &t.buf)
-		if err != nil {
-			return annotate("reading it", err)
-		}
-		if len(t.kept) < MaxKept && t.keepable(k) {
-			// A descriptor of our own, as pread through os.File takes three times as long.
-			if kept, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-				t.kept[k] = kept
-			}
-		}
-		return nil
+		return annotate("reading it", err)
 	})
 	return v, err
+}
+
+// keepOpen keeps a descriptor of our own, as reading through os.File takes three times as long, and has the key watched.
+func (t *procfs) keepOpen(k key, fd int) {
+	if len(t.kept) >= MaxKept || !t.keepable(k) {
+		return
+	}
+	kept, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return // EMFILE: opened anew in each pass then
+	}
+	t.kept[k] = kept
+	t.watcher.watch(k, kept)
+}
+
+// unwatched gives the movers of keys that are not watched yet.
+func (t *procfs) unwatched(keys []key) (rest []key) {
+	t.movers = t.movers[:0]
+	if t.watcher == nil {
+		return nil
+	}
+	for _, k := range keys {
+		t.movers = append(t.movers, movers(k)...)
+	}
+	slices.Sort(t.movers)
+	t.movers = slices.Compact(t.movers)
+	for _, k := range t.movers {
+		if fd, open := t.kept[k]; open {
+			t.watcher.watch(k, fd)
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	return rest
+}
+
+// keep opens a key to have it watched. Many movers are not there.
+func (t *procfs) keep(tree *os.Root, k key) {
+	f, err := openFile(tree, t.ns, k, os.O_RDONLY)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	_ = control(f, func(fd int) error { t.keepOpen(k, fd); return nil })
 }
 
 func (t *procfs) write(ctx context.Context, changes []change, done func(change, outcome)) error {
@@ -246,17 +289,21 @@ func inside(h *linx.Handle, fn func(*os.Root) error) error {
 
 func (t *procfs) drop(k key) {
 	t.seen = nil
+	t.watcher.forget(k)
 	unix.Close(t.kept[k])
 	delete(t.kept, k)
 }
 
-// keepOnly closes what is kept of other keys.
+// keepOnly closes what is kept of keys that are neither in the list, nor move those that are.
 func (t *procfs) keepOnly(keys []key) {
 	if len(t.kept) <= len(keys) {
-		return // most likely the same ones; if not, they are few
+		return // they are the same, but for what is absent
 	}
 	wanted := make(map[key]bool, len(keys))
 	for _, k := range keys {
+		wanted[k] = true
+	}
+	for _, k := range t.movers {
 		wanted[k] = true
 	}
 	for k := range t.kept {

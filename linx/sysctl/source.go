@@ -29,22 +29,26 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Source keeps the sysctls of one namespace as desired. It is a reconcile.Source, a reconcile.Validator and an io.Closer; make
-// one with New. Its methods are safe for concurrent use; one pass runs at a time.
+// Source keeps the sysctls of one namespace as desired. It is a reconcile.Source, Subscriber and Validator, and an io.Closer;
+// make one with New. Its methods are safe for concurrent use; one pass runs at a time.
 type Source struct {
 	ns   linx.Namespace
 	opts Options
 
-	mu     sync.Mutex
-	handle *linx.Handle // nil: the namespace has not been found yet
+	mu      sync.Mutex
+	handle  *linx.Handle // nil: the namespace has not been found yet
+	watcher *watcher     // of the newest subscription
+	latest  []key        // of the newest pass, for Unhinted
 
 	turn   chan struct{} // held by whoever uses what follows
 	tree   procfs
 	fights fights
+	gone   bool // the namespace was, in the last pass
 }
 
 var (
 	_ reconcile.Source[Settings, LastApplied] = (*Source)(nil)
+	_ reconcile.Subscriber                    = (*Source)(nil)
 	_ reconcile.Validator[Settings]           = (*Source)(nil)
 )
 
@@ -95,6 +99,7 @@ func (s *Source) pass(ctx context.Context, desired Settings, claim func(LastAppl
 	if err := s.refresh(); err != nil {
 		return err
 	}
+	s.takeWatcher()
 	if observed := time.Now(); s.fights.Quiet() && s.tree.steady(desired, report.LastApplied) {
 		report.Converged, report.Observed = true, observed
 		return ctx.Err()
@@ -111,6 +116,7 @@ func (s *Source) pass(ctx context.Context, desired Settings, claim func(LastAppl
 	err = p.run(ctx)
 	p.conclude(report)
 	s.tree.keepOnly(p.keys)
+	s.note(&p)
 	s.tree.seen = nil
 	if report.Converged {
 		s.tree.seen = s.tree.glances(desired)
@@ -124,9 +130,19 @@ func (s *Source) refresh() error {
 	if err != nil {
 		return err
 	}
+	if s.gone { // look again, even if nobody has called Close
+		s.letGo()
+	}
 	err = h.Refresh()
-	if errors.Is(err, linx.ErrNamespaceGone) {
-		s.letGo() // the next pass looks again, even if nobody calls Close
+	s.gone = errors.Is(err, linx.ErrNamespaceGone)
+	return err
+}
+
+// reopen is refresh that looks again at once.
+func (s *Source) reopen() error {
+	err := s.refresh()
+	if s.gone {
+		err = s.refresh()
 	}
 	return err
 }
@@ -152,6 +168,7 @@ func (s *Source) Close() error {
 }
 
 func (s *Source) letGo() error {
+	s.gone = false
 	s.tree.close()
 	if s.tree.handle == nil {
 		return nil
