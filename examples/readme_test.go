@@ -120,6 +120,38 @@ func TestReadmeLinks(t *testing.T) {
 	}
 }
 
+// The packages that README.md's commands are about exist, and have the benchmarks that they run.
+func TestReadmeCommands(t *testing.T) {
+	commands := regexp.MustCompile(`(?m)go (run|test) \./(\S*)(.*-bench)?`).FindAllStringSubmatch(readme(t), -1)
+	if len(commands) < 3 {
+		t.Errorf("README.md has the commands %q, want those for the example, the tests and the benchmarks", commands)
+	}
+	for _, command := range commands {
+		dir := filepath.Join("..", strings.TrimSuffix(command[2], "..."))
+		if files, _ := filepath.Glob(filepath.Join(dir, "*")); len(files) == 0 {
+			t.Errorf("%s: there is no such package", command[0])
+		}
+		if command[3] != "" && !benchmarks(t, dir) {
+			t.Errorf("%s: there are no benchmarks", command[0])
+		}
+	}
+}
+
+func benchmarks(t *testing.T, dir string) bool {
+	t.Helper()
+	files, _ := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "\nfunc Benchmark") {
+			return true
+		}
+	}
+	return false
+}
+
 func readme(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../README.md")

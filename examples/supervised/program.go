@@ -65,7 +65,7 @@ func newProgram(log *slog.Logger) (*program, error) {
 	}
 
 	p.sysctls, err = reconcile.New(sysctl.New(linx.Self(), sysctl.Options{RevertOnRelease: true}), knobs(),
-		sysctl.Config{Name: "sysctls", Interval: often, Logger: log})
+		sysctl.Config{Name: "sysctls", Interval: noTimer, Debounce: reconcile.Immediate, Logger: log})
 	if err != nil {
 		return nil, err
 	}

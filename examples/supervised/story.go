@@ -103,7 +103,7 @@ func story(p *program, before stock) []step {
 			see:  everything,
 		},
 		{
-			name: "sysctls: a knob turned by hand is turned back",
+			name: "sysctls, woken by its monitor: a knob turned by hand is turned back",
 			do:   func(context.Context) error { return flip("net/ipv4/conf/eth0/rp_filter", "0") },
 			see:  everything,
 		},
