@@ -35,13 +35,14 @@ func inTheWay(k *kernel) {
 	k.addAddress("v0", "10.0.0.2/24")
 	k.addAddress("v0", "2001:db8::9/128")
 	k.run("addr add 10.5.0.1 peer 10.5.0.2/24 dev v1")
+	k.run("addr add 2001:db8::7 peer 2001:db8:5::1/64 dev v0")
 	k.run("route add 10.1.0.0/16 via 10.0.0.9 proto static")
 	k.run("-6 route add 2001:db8:1::/48 dev v1 proto bird")
 }
 
 func conflictState() State {
 	return State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::9/64")}, {"v1", pfx("10.5.0.1/24")}},
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::9/64")}, {"v1", pfx("10.5.0.1/24")}, {"v0", pfx("2001:db8::7/64")}},
 		Routes: []Route{
 			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
 			{Dst: pfx("2001:db8:1::/48"), Interface: "v0"},
@@ -57,7 +58,7 @@ func TestRefuse(t *testing.T) {
 	state := conflictState()
 	state.Routes = append(state.Routes, Route{Dst: pfx("10.2.0.0/16"), Interface: "v1"})
 	r := k.pass(state)
-	if r.Converged || len(r.Failed) != 4 {
+	if r.Converged || len(r.Failed) != 5 {
 		t.Fatal(show(r))
 	}
 	k.wantApplied(r, "create route 10.2.0.0/16 dev v1")
@@ -67,6 +68,7 @@ func TestRefuse(t *testing.T) {
 	}{
 		{"address 2001:db8::9/128 dev v0", 0},
 		{"address 10.5.0.1 peer 10.5.0.2/24 dev v1", 0},
+		{"address 2001:db8::7 peer 2001:db8:5::1/64 dev v0", 0},
 		{"route 10.1.0.0/16 via 10.0.0.9 dev v0", 4},
 		{"route 2001:db8:1::/48 dev v1", 12},
 	} {
@@ -75,7 +77,7 @@ func TestRefuse(t *testing.T) {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
-	if text := r.Failed[2].Err.Error(); !strings.Contains(text, "protocol 4 (static)") {
+	if text := r.Failed[3].Err.Error(); !strings.Contains(text, "protocol 4 (static)") {
 		t.Error(text)
 	}
 	if r := k.pass(state); len(r.Applied) != 0 {
@@ -99,12 +101,12 @@ func TestAdopt(t *testing.T) {
 	state.Routes = append(state.Routes, Route{Dst: pfx("10.2.0.0/16"), Interface: "v1"},
 		Route{Dst: pfx("2001:db8:2::/48"), Gateway: ipa("2001:db8::1")})
 	r := k.pass(state)
-	if len(r.Failed) != 4 {
+	if len(r.Failed) != 5 {
 		t.Fatal(show(r))
 	}
 	k.wantApplied(r, "update address 10.0.0.2/24 dev v0", "update address 2001:db8::2/64 dev v0",
 		"update route 10.2.0.0/16 dev v1", "update route 2001:db8:2::/48 via 2001:db8::1")
-	if r := k.pass(state); len(r.Applied) != 0 || len(r.Failed) != 4 {
+	if r := k.pass(state); len(r.Applied) != 0 || len(r.Failed) != 5 {
 		t.Error("and again:", show(r))
 	}
 	for dst, table := range map[string]int{"10.2.0.0/16": 254, "2001:db8:2::/48": 254} {
@@ -113,7 +115,7 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 	k.converge(State{})
-	if got := k.addresses("v0"); !slices.Equal(got, []string{"2001:db8::9/128"}) {
+	if got := k.addresses("v0"); !slices.Equal(got, []string{"2001:db8::7/128", "2001:db8::9/128"}) {
 		t.Error("left on v0:", got)
 	}
 }
@@ -130,7 +132,7 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("%s has protocols %v", dst, got)
 		}
 	}
-	if got := append(k.addresses("v0"), k.addresses("v1")...); !slices.Equal(got, []string{"10.0.0.2/24", "2001:db8::9/64", "10.5.0.1/24"}) {
+	if got := append(k.addresses("v0"), k.addresses("v1")...); !slices.Equal(got, []string{"10.0.0.2/24", "2001:db8::7/64", "2001:db8::9/64", "10.5.0.1/24"}) {
 		t.Error(got)
 	}
 	k.converge(State{})

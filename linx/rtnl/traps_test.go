@@ -169,6 +169,8 @@ func TestSecondaries(t *testing.T) {
 				k.converge(State{})
 			} else if !r.Converged || len(got) != 1 {
 				t.Error(got, show(r))
+			} else {
+				k.wantApplied(r, "delete address 10.0.0.3/24 dev v0", "delete address 10.0.0.2/24 dev v0")
 			}
 		})
 	}
@@ -333,6 +335,9 @@ func TestMany(t *testing.T) {
 func TestAddressStorm(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.1.0.2/24")}}}
+	for n := range 1000 { // so that a dump takes several reads
+		state.Addresses = append(state.Addresses, Address{"v0", pfx(fmt.Sprintf("10.9.%d.%d/32", n/250, n%250+1))})
+	}
 	k.converge(state)
 	ctx, stop := context.WithTimeout(t.Context(), time.Second)
 	defer stop()

@@ -1,0 +1,82 @@
+package rtnl
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+)
+
+// hints serves a subscription and counts.
+func (k *kernel) hints() *atomic.Int64 {
+	k.t.Helper()
+	var n atomic.Int64
+	service, err := k.src.Subscribe(k.t.Context(), func() { n.Add(1) })
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- service.Serve(ctx) }()
+	k.t.Cleanup(func() { cancel(); <-done })
+	return &n
+}
+
+// mustHear waits for a hint of a change.
+func (k *kernel) mustHear(n *atomic.Int64, change func()) {
+	k.t.Helper()
+	before := n.Load()
+	change()
+	k.eventually(func() bool { return n.Load() > before })
+}
+
+// heard gives how many hints came of a change, while foreign routes are not heard. A marker tells that all have come.
+func (k *kernel) heard(n *atomic.Int64, change func()) int64 {
+	k.t.Helper()
+	before := n.Load()
+	change()
+	after := n.Load()
+	k.addAddress("lo", "192.0.2.77/32")
+	k.eventually(func() bool { return n.Load() > after })
+	k.delAddress("lo", "192.0.2.77/32")
+	k.eventually(func() bool { return n.Load() > after+1 })
+	return n.Load() - before - 2
+}
+
+// TestFilter: our own changes and foreign routes that cannot matter are not heard. What may have harmed ours is, and all
+// foreign routes are while something conflicts, waits, or is satisfied by another's.
+func TestFilter(t *testing.T) {
+	k := newKernel(t, Options{})
+	for _, v := range []string{"v0", "v1"} { // no events of the kernel's own making
+		k.sysctl("net/ipv6/conf/"+v+"/disable_ipv6", "1")
+	}
+	address := []Address{{"v0", pfx("10.0.0.2/24")}}
+	state := State{Addresses: address, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}}}
+	k.converge(state)
+	n := k.hints()
+	elsewhere := func() {
+		k.run("route add blackhole 10.9.0.0/16 proto static")
+		k.run("route del blackhole 10.9.0.0/16 proto static")
+	}
+	if got := k.heard(n, elsewhere); got != 0 {
+		t.Errorf("%d hints of routes that cannot matter", got)
+	}
+	more := State{Addresses: address, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}, {Dst: pfx("10.4.0.0/16"), Type: Blackhole}}}
+	if got := k.heard(n, func() { k.converge(more); k.converge(state) }); got != 0 {
+		t.Errorf("%d hints of our own changes", got)
+	}
+	k.mustHear(n, func() { k.run("route del blackhole 10.3.0.0/16") })
+	k.converge(state)
+	k.mustHear(n, func() { k.run("route replace blackhole 10.3.0.0/16 proto static") })
+	k.converge(state) // satisfied by another's
+	k.mustHear(n, func() { k.run("route del blackhole 10.3.0.0/16") })
+	k.converge(state)
+	waiting := State{Addresses: address, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Gateway: ipa("10.9.0.1")}}}
+	if r := k.pass(waiting); len(r.Pending) != 1 {
+		t.Fatal(show(r))
+	}
+	k.mustHear(n, func() { k.run("route add 10.9.0.0/16 dev v1 proto static") })
+	k.converge(waiting)
+	if got := k.heard(n, func() { k.run("route add blackhole 10.8.0.0/16 proto static") }); got != 0 {
+		t.Errorf("%d hints once nothing waits any more", got)
+	}
+}
