@@ -119,7 +119,7 @@ func (f *fake) pass(ctx context.Context, desired Settings, last LastApplied, rev
 		return Report{LastApplied: last}, err
 	}
 	f.writes = nil
-	p := pass{tree: f, revert: revert, desired: want, owned: owned, claim: claim, fights: &f.fights}
+	p := pass{tree: f, revert: revert, desired: want.exact, owned: owned, claim: claim, fights: &f.fights}
 	err = p.run(ctx)
 	report.Began = time.Now()
 	p.conclude(&report)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -231,6 +232,25 @@ func (t *procfs) keep(tree *os.Root, k key) {
 	}
 	defer f.Close()
 	_ = control(f, func(fd int) error { t.keepOpen(k, fd); return nil })
+}
+
+// find gives the keys that match.
+func (t *procfs) find(globs []key) (found []key, err error) {
+	err = t.inside(func(tree *os.Root) error {
+		for _, glob := range globs {
+			paths, err := fs.Glob(tree.FS(), string(glob))
+			if err != nil {
+				return fmt.Errorf("sysctl: looking for %s: %w", glob, err)
+			}
+			for _, path := range paths {
+				if info, err := tree.Lstat(path); err == nil && info.Mode().IsRegular() {
+					found = append(found, key(path))
+				}
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 func (t *procfs) write(ctx context.Context, changes []change, done func(change, outcome)) error {

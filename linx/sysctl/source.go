@@ -112,7 +112,20 @@ func (s *Source) pass(ctx context.Context, desired Settings, claim func(LastAppl
 	if err != nil {
 		return err
 	}
-	p := pass{tree: &s.tree, revert: s.opts.RevertOnRelease, desired: want, owned: owned, claim: claim, fights: &s.fights}
+	var found []key
+	if len(want.patterns) > 0 {
+		if found, err = s.tree.find(want.globs()); err != nil {
+			return err
+		}
+	}
+	p := pass{
+		tree:    &s.tree,
+		revert:  s.opts.RevertOnRelease,
+		desired: want.expand(s.ns, found),
+		owned:   owned,
+		claim:   claim,
+		fights:  &s.fights,
+	}
 	err = p.run(ctx)
 	p.conclude(report)
 	s.tree.keepOnly(p.keys)
