@@ -16,6 +16,8 @@ type attr struct {
 	v   []byte
 }
 
+func u32(v uint32) []byte { return native.AppendUint32(nil, v) }
+
 func collect(b []byte) (attrs []attr) {
 	for typ, v := range Attributes(b) {
 		attrs = append(attrs, attr{typ, v})
@@ -39,7 +41,7 @@ func TestBatchRoundTrip(t *testing.T) {
 		requests := rapid.SliceOf(attrs).Draw(t, "requests")
 		fixed := rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "fixed")
 		for i, attrs := range requests {
-			b.Begin(uint16(100+i), unix.NLM_F_DUMP)
+			b.Begin(uint16(100+i), unix.NLM_F_DUMP|unix.NLM_F_ACK) // the ack is not the caller's to ask for
 			b.Raw(fixed)
 			end := b.Nest(7 | unix.NLA_F_NESTED)
 			for _, a := range attrs {
@@ -65,7 +67,7 @@ func TestBatchRoundTrip(t *testing.T) {
 			}
 			outer := collect(body[align(len(fixed)):])
 			if !bytes.Equal(body[:len(fixed)], fixed) || len(outer) != 2 || outer[0].typ != 7 ||
-				!equal(outer[1], attr{8, native.AppendUint32(nil, uint32(got))}) {
+				!equal(outer[1], attr{8, u32(uint32(got))}) {
 				t.Fatalf("request %d: %v", got, body)
 			}
 			if inner := collect(outer[0].v); !slices.EqualFunc(inner, requests[got], equal) {
@@ -88,11 +90,33 @@ func TestBatchAttributes(t *testing.T) {
 	b.String(4, "eth0")
 	b.Bytes(5, nil)
 	want := []attr{
-		{1, []byte{0xfe}}, {2, native.AppendUint16(nil, 0xfedc)}, {3, native.AppendUint32(nil, 0xfedcba98)},
+		{1, []byte{0xfe}}, {2, native.AppendUint16(nil, 0xfedc)}, {3, u32(0xfedcba98)},
 		{4, []byte("eth0\x00")}, {5, nil},
 	}
 	if got := collect(b.buf[unix.SizeofNlMsghdr:]); !slices.EqualFunc(got, want, equal) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestBatchNestsInNests(t *testing.T) {
+	var b Batch
+	b.Begin(1, 0)
+	outer := b.Nest(1)
+	inner := b.Nest(2)
+	b.Uint32(3, 4)
+	inner()
+	b.Uint32(5, 6)
+	outer()
+	top := collect(b.buf[unix.SizeofNlMsghdr:])
+	if len(top) != 1 || top[0].typ != 1 {
+		t.Fatalf("got %v", top)
+	}
+	middle := collect(top[0].v)
+	if len(middle) != 2 || middle[0].typ != 2 || !equal(middle[1], attr{5, u32(6)}) {
+		t.Fatalf("got %v", middle)
+	}
+	if got := collect(middle[0].v); len(got) != 1 || !equal(got[0], attr{3, u32(4)}) {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -15,7 +15,8 @@ import (
 	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
-// Of many requests, in several sendmsgs, each that fails is told of under its index; all others are carried out.
+// Of many requests, in several sendmsgs, each that fails is told of under its index; all others are carried
+// out.
 func TestDoWithFailuresInTheMiddle(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	c, _ := dial(t)
@@ -95,7 +96,8 @@ func TestDoWithNothingButFailures(t *testing.T) {
 	}
 }
 
-// Requests that are too large together go in more sendmsgs; one that is too large alone is for the kernel to refuse.
+// Requests that are too large together go in more sendmsgs; one that is too large alone is the kernel's to
+// refuse.
 func TestDoBoundsBytes(t *testing.T) {
 	c, _ := dial(t)
 	var b Batch
@@ -120,8 +122,8 @@ func TestDoBoundsBytes(t *testing.T) {
 	addRoutes(t, c, 1) // nothing was lost by it
 }
 
-// A context that ends in the middle leaves nothing in doubt: what is done is known, the rest was not tried, and
-// the next request works.
+// A context that ends in the middle leaves nothing in doubt: what is done is known, the rest was not tried,
+// and the next request works.
 func TestDoCancelledInTheMiddle(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	c, _ := dial(t)
@@ -184,6 +186,13 @@ func TestDoNothing(t *testing.T) {
 	if done, err := c.Do(t.Context(), new(Batch), nil); done != 0 || err != nil {
 		t.Errorf("%d, %v", done, err)
 	}
+}
+
+// One ack for all: even the least receive buffer has room for it.
+func TestDoAsksForOneAck(t *testing.T) {
+	c, _ := dial(t)
+	c.socket.Control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) })
+	addRoutes(t, c, 3*maxRequests)
 }
 
 // An answer that the kernel had no room for is an error, not a success.

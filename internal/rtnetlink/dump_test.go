@@ -85,6 +85,10 @@ func TestDumpWantsOneQuestion(t *testing.T) {
 	if err := c.Get(t.Context(), &b, nil); err == nil || !strings.Contains(err.Error(), "2 questions") {
 		t.Error(err)
 	}
+	askLink(&b, strings.Repeat("x", 1<<16))
+	if err := c.Get(t.Context(), &b, nil); err == nil || !strings.Contains(err.Error(), "requests[0]: attribute 3 ") {
+		t.Error(err)
+	}
 }
 
 func askLink(b *Batch, name string) {
@@ -156,6 +160,52 @@ func TestDumpCancelled(t *testing.T) {
 	}
 }
 
+// lateEnd is a context that ends while it is asked, for the nth time, whether it has; it says no.
+type lateEnd struct {
+	context.Context
+	cancel context.CancelFunc
+	asked  int
+	n      int
+}
+
+func (c *lateEnd) Err() error {
+	if c.asked++; c.asked == c.n {
+		c.cancel()
+	}
+	return nil
+}
+
+// A context that ends when all has been read spoils nothing; the deadline that it sets must not spoil what
+// comes next.
+func TestDumpCancelledAtItsEnd(t *testing.T) {
+	linxtest.CheckLeaks(t)
+	c, _ := dial(t)
+	var b Batch
+	askLinks(&b)
+	late := &lateEnd{}
+	late.Context, late.cancel = context.WithCancel(t.Context())
+	defer late.cancel()
+	links := 0
+	dump := func(ctx context.Context) error {
+		return c.Dump(ctx, &b, func(uint16, []byte) error { links++; return nil })
+	}
+	if err := dump(late); err != nil {
+		t.Fatal(err)
+	}
+	late.n, late.asked = late.asked, 0
+	if err := dump(late); err != nil || links != 2 {
+		t.Errorf("%v after %d links", err, links)
+	}
+	var err error
+	linxtest.Eventually(t, "an error", func() bool {
+		err = dump(t.Context())
+		return err != nil
+	})
+	if !errors.Is(err, os.ErrClosed) {
+		t.Errorf("afterwards: %v, want os.ErrClosed", err)
+	}
+}
+
 func TestDumpWithAContextThatHasEnded(t *testing.T) {
 	c, _ := dial(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -170,7 +220,8 @@ func TestDumpWithAContextThatHasEnded(t *testing.T) {
 	}
 }
 
-// At whatever moment the context ends, the answer is whole or there is an error, and the Conn works or says that it is closed.
+// At whatever moment the context ends, the answer is whole or there is an error, and the Conn works or says
+// that it is closed.
 func TestDumpCancelledAnytime(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	c, n := dial(t)
@@ -243,6 +294,36 @@ func TestDumpInterrupted(t *testing.T) {
 	wg.Wait()
 	if calls, err := dump(); err != nil || calls < kept {
 		t.Errorf("with nobody changing anything: %d addresses, %v", calls, err)
+	}
+}
+
+// What was left unread by somebody, if that can happen at all, is known by its number.
+func TestStaleAnswers(t *testing.T) {
+	c, _ := dial(t)
+	addRoutes(t, c, 10)
+	stale := func(seq uint32) {
+		var b Batch
+		addRoute(&b, 3) // EEXIST
+		b.Begin(unix.RTM_GETLINK, 0)
+		b.Raw(make([]byte, unix.SizeofIfInfomsg))
+		b.String(unix.IFLA_IFNAME, "lo")
+		for i := range 2 {
+			b.seal(i, seq, i == 0)
+			if err := c.socket.Send(b.request(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, seq := range []uint32{c.seq, c.seq - 1, c.seq + 1000} {
+		stale(seq)
+		if got := routes(t, c); len(got) != 10 {
+			t.Errorf("seq %d: %d routes", seq, len(got))
+		}
+		stale(seq)
+		var b Batch
+		addRoute(&b, 100)
+		delRoute(&b, 100)
+		mustDo(t, c, &b)
 	}
 }
 

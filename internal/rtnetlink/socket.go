@@ -121,7 +121,8 @@ func (s *Socket) Send(messages []byte) error {
 // some is unix.ENOBUFS.
 func (s *Socket) Receive(buf []byte) ([]byte, error) { return s.fromKernel(buf, 0) }
 
-// TryReceive is Receive that does not wait: nothing there is unix.EAGAIN. It obeys the deadline and Close all the same.
+// TryReceive is Receive that does not wait: nothing there is unix.EAGAIN. It obeys the deadline and Close all
+// the same.
 func (s *Socket) TryReceive(buf []byte) ([]byte, error) { return s.fromKernel(buf, unix.MSG_DONTWAIT) }
 
 func (s *Socket) fromKernel(buf []byte, flags int) ([]byte, error) {
@@ -132,7 +133,8 @@ func (s *Socket) fromKernel(buf []byte, flags int) ([]byte, error) {
 		switch {
 		case s.from != 0:
 		case s.n > len(buf):
-			return nil, fmt.Errorf("rtnetlink: a datagram of %d bytes in a buffer of %d: %w", s.n, len(buf), unix.EMSGSIZE)
+			return nil, fmt.Errorf("rtnetlink: a datagram of %d bytes in a buffer of %d: %w",
+				s.n, len(buf), unix.EMSGSIZE)
 		default:
 			return buf[:s.n], nil
 		}

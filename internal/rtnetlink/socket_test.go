@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -109,7 +110,8 @@ func TestSocketWithASmallBuffer(t *testing.T) {
 	c, n := dial(t)
 	s := listen(t, n)
 	addRoutes(t, c, 2)
-	if _, err := s.Receive(make([]byte, 16)); !errors.Is(err, unix.EMSGSIZE) || !strings.Contains(err.Error(), "in a buffer of 16") {
+	_, err := s.Receive(make([]byte, 16))
+	if !errors.Is(err, unix.EMSGSIZE) || !strings.Contains(err.Error(), "in a buffer of 16") {
 		t.Errorf("%v, want EMSGSIZE", err)
 	}
 	if _, err := s.Receive(make([]byte, 8<<10)); err != nil {
@@ -184,6 +186,8 @@ func waiting() bool {
 
 // What setup refuses, OpenSocket says, and it leaves no descriptor.
 func TestOpenSocketFails(t *testing.T) {
+	old := debug.SetGCPercent(-1) // which would close what is forgotten
+	t.Cleanup(func() { debug.SetGCPercent(old) })
 	linxtest.CheckLeaks(t)
 	n := testns.New(t)
 	h := handle(t, n)
