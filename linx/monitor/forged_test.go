@@ -6,13 +6,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
-	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
 // Whoever has CAP_NET_ADMIN in the namespace may send to the Monitor's port and to its groups. It tells only what the kernel
 // says.
 func TestForgedEvents(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n, c := newChanger(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{})

@@ -6,13 +6,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
 // Each group brings its kind of event, and no other; the default brings all.
 func TestGroups(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n, c := newChanger(t)
 	makeAll := func() {
 		a4, a6 := []string{"10.0.0.2"}, []string{"fd00::2"}
@@ -77,7 +75,7 @@ func TestGroups(t *testing.T) {
 
 // Groups change while serving, and what they become is joined again later.
 func TestSetGroups(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n, c := newChanger(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{Groups: []Group{GroupLink, GroupIPv4Rule}})

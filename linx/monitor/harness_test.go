@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -10,9 +11,18 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/linx-go/linx-go/internal/testns"
+	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
 const deadline = 20 * time.Second
+
+// checkLeaks is linxtest.CheckLeaks without the garbage collector, which closes files that were forgotten.
+func checkLeaks(t *testing.T) {
+	t.Helper()
+	percent := debug.SetGCPercent(-1)
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
+	linxtest.CheckLeaks(t)
+}
 
 // recorder keeps the events that it is notified of.
 type recorder struct {

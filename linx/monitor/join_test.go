@@ -14,7 +14,7 @@ import (
 
 // What happens between Join and Serve is told of, all of it and in order, and there is no Resync.
 func TestJoinThenServe(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	h, err := n.Namespace().Open()
 	if err != nil {
@@ -60,7 +60,7 @@ func TestJoinThenServe(t *testing.T) {
 }
 
 func TestJoinTwice(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{})
@@ -87,7 +87,7 @@ func TestJoinTwice(t *testing.T) {
 
 // A handle of somebody else's that is closed underneath, or was closed from the start, ends Serve and says so.
 func TestHandleClosed(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	h, err := n.Namespace().Open()
 	if err != nil {
@@ -109,7 +109,7 @@ func TestHandleClosed(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{})
@@ -143,7 +143,7 @@ func TestClose(t *testing.T) {
 
 // A joined Monitor keeps a namespace that it opened by itself alive; closed or ended, it does not.
 func TestLetsGo(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n, other := testns.New(t), testns.New(t)
 	n.VethTo("v0", other, "v1")
 	m := New(n.Namespace(), func(Event) {}, Config{})

@@ -8,14 +8,12 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
 // The receive buffer overflows while notify takes its time. Then Resync comes, and from then on nothing is missed: not
 // even what changes while notify is being told Resync.
 func TestOverflow(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n, c := newChanger(t)
 	var r recorder
 	var log bytes.Buffer
@@ -66,9 +64,35 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// The default is 4 MiB, where that is allowed; and more is not used than there is.
+// An overflow before Serve is told of by Serve.
+func TestOverflowAfterJoin(t *testing.T) {
+	checkLeaks(t)
+	n, c := newChanger(t)
+	var r recorder
+	m := New(n.Namespace(), r.notify, Config{ReceiveBuffer: 16 << 10})
+	if err := m.Join(nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		c.route(unix.RTM_NEWROUTE, "10.1.0.0/24", protoOurs, []string{"10.0.0.2"}, unix.NLM_F_EXCL)
+		c.route(unix.RTM_DELROUTE, "10.1.0.0/24", protoOurs, []string{"10.0.0.2"})
+	}
+	serve(t, m)
+	r.wait(t, "the resync", isResync)
+	if events := r.take(); len(events) < 2 || !isResync(events[len(events)-1]) {
+		t.Errorf("told %v; want what the buffer held, and then Resync", events)
+	}
+}
+
+// The default is 4 MiB, past rmem_max where that is allowed, and what there is can be seen.
 func TestReceiveBuffer(t *testing.T) {
 	n, _ := newChanger(t)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	allowed := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4096) == nil
 	for _, test := range []struct{ want, atMost int }{{0, DefaultReceiveBuffer}, {8192, 8192}, {1, 1 << 20}} {
 		var log bytes.Buffer
 		m := New(n.Namespace(), func(Event) {}, Config{ReceiveBuffer: test.want, Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -93,6 +117,9 @@ func TestReceiveBuffer(t *testing.T) {
 		}
 		if warned := strings.Contains(log.String(), "smaller"); warned != (got < asked) {
 			t.Errorf("asked for %d, got %d: the log says %q", asked, got, log.String())
+		}
+		if allowed && got < asked {
+			t.Errorf("asked for %d, which is allowed, and got %d", asked, got)
 		}
 		m.Close()
 	}

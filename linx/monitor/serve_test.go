@@ -18,7 +18,7 @@ import (
 )
 
 func TestServe(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{})
@@ -30,7 +30,7 @@ func TestServe(t *testing.T) {
 		if events := r.take(); !isResync(events[0]) {
 			t.Errorf("the first event is %v, want Resync", events[0])
 		}
-		if err := stop(); !errors.Is(err, context.Canceled) {
+		if err := stop(); err != context.Canceled {
 			t.Errorf("Serve: %v, want context.Canceled", err)
 		}
 		delAddress(t, n, "lo", "10.9.0.1/32")
@@ -47,7 +47,7 @@ func TestServeWithEndedContext(t *testing.T) {
 }
 
 func TestServeSelf(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	testns.Require(t)
 	var r recorder
 	stop := serve(t, New(linx.Self(), r.notify, Config{}))
@@ -59,7 +59,7 @@ func TestServeSelf(t *testing.T) {
 
 // A second Serve waits for the end of the first, and takes over then.
 func TestSecondServeWaits(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{})
@@ -90,7 +90,7 @@ func TestSecondServeWaits(t *testing.T) {
 }
 
 func TestNamespaceGone(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	linxtest.CheckLeaks(t) // a pidfd goes with the garbage
 	n := testns.New(t)
 	p := n.Process()
 	for _, test := range []struct {
@@ -131,7 +131,7 @@ func TestNamespaceGone(t *testing.T) {
 
 // What a Path names may change between two Serves, and the second is about the new one.
 func TestPathReplaced(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	var r recorder
 	m := New(n.Namespace(), r.notify, Config{})
@@ -151,7 +151,7 @@ func TestPathReplaced(t *testing.T) {
 
 // However notify ends Serve, nothing is left, and Serve can be called again.
 func TestNotifyEndsServe(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	type boom struct{}
 	for _, test := range []struct {
@@ -172,7 +172,7 @@ func TestNotifyEndsServe(t *testing.T) {
 						test.end()
 					}
 				}, Config{})
-				exit := member.Go(func() error { return m.Serve(t.Context()) })
+				exit := member.Go(func() error { return m.Serve(context.Background()) })
 				r.wait(t, "the resync", isResync)
 				addAddress(t, n, "lo", "10.9.0.1/32")
 				defer delAddress(t, n, "lo", "10.9.0.1/32")
@@ -189,7 +189,7 @@ func TestNotifyEndsServe(t *testing.T) {
 }
 
 func TestServeFails(t *testing.T) {
-	linxtest.CheckLeaks(t)
+	checkLeaks(t)
 	n := testns.New(t)
 	for _, test := range []struct {
 		name string
