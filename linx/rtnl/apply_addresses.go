@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
-	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
 // addAddresses creates what is not there, and marks as ours what is there and is adopted.
@@ -45,7 +44,7 @@ func (p *pass) putAddresses(ctx context.Context, list []int32) error {
 			case err == nil:
 				a := p.survey.wantedAddress(list[k])
 				p.made[a.key()] = struct{}{}
-				p.source.fights.applied(&p.source.fights.addresses, list[k], p.began, func() reconcile.Op { return p.addressOp(Create, list[k]) })
+				p.source.fights.done(place{false, list[k]}, p.began)
 			case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV):
 				p.round.again = true
 			}

@@ -2,10 +2,13 @@ package rtnl
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/linx-go/linx-go/internal/fight"
 )
 
 // TestFight: an object that another keeps undoing is left alone for longer and longer, the rest is healed at once, and one
@@ -17,42 +20,45 @@ func TestFight(t *testing.T) {
 	k.src.now = func() time.Time { return now }
 	state := State{
 		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.7.0.1/24")}},
-		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}, {Dst: pfx("10.2.0.0/16"), Type: Blackhole}},
+		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}},
+	}
+	for n := range 8 {
+		state.Routes = append(state.Routes, Route{Dst: pfx(fmt.Sprintf("10.%d.0.0/16", 10+n)), Type: Blackhole})
 	}
 	k.converge(state)
 	undo := func() { k.run("route del blackhole 10.1.0.0/16"); k.delAddress("v1", "10.7.0.1/24") }
-	for range fightRepairs {
+	for range fight.Repairs {
 		now = now.Add(time.Second)
 		undo()
 		if r := k.converge(state); len(r.Applied) != 2 {
 			t.Fatal(show(r))
 		}
 	}
-	for _, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+	for n, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		quiet := state.Routes[1+n]
 		undo()
-		k.run("route del blackhole 10.2.0.0/16") // not fought over
-		now = now.Add(pause*time.Second - time.Millisecond)
+		k.run("route del blackhole " + quiet.Dst.String()) // not fought over
+		now = now.Add(pause * time.Second * 3 / 4)         // there is jitter
 		r := k.pass(state)
 		if len(r.Pending) != 2 || r.Converged || !strings.Contains(r.Pending[0].Err.Error(), "keeps undoing it") {
 			t.Fatal(pause, show(r))
 		}
-		k.wantApplied(r, "create route blackhole 10.2.0.0/16")
+		k.wantApplied(r, "create "+quiet.String())
 		if plan, err := k.src.Plan(t.Context(), state, k.last); err != nil || len(plan) != 0 {
 			t.Error(plan, err)
 		}
-		delete(k.src.fights.routes.repairs, 1) // the route not fought over
-		now = now.Add(time.Millisecond)
+		now = now.Add(pause * time.Second / 4)
 		if r := k.converge(state); len(r.Applied) != 2 {
 			t.Fatal(pause, show(r))
 		}
 	}
-	now = now.Add(fightPauseMax + fightWindow)
+	now = now.Add(2 * fight.LastTruce)
 	k.settled(state)
 	undo()
 	if r := k.converge(state); len(r.Applied) != 2 {
 		t.Error("after the fight:", show(r))
 	}
-	for _, what := range []string{"fight begun", "fight ended"} {
+	for _, what := range []string{"another writer keeps undoing", "no other writer undoes"} {
 		if n := strings.Count(log.String(), what); n != 2 { // a route's and an address's
 			t.Errorf("%d times %q in\n%s", n, what, log.String())
 		}

@@ -18,8 +18,8 @@ type Options struct {
 	Protocol int
 	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
 	Conflict ConflictPolicy
-	// Logger is told when a fight with another writer over one object begins, and when it ends. Then the object has been
-	// repaired 5 times within 10 s, and is left alone for 1 s, then 2 s, up to 1 min. nil: silent.
+	// Logger is told when a fight with another writer over one object begins, and when it ends. An object that had to be
+	// repaired 5 times within 10 s is left alone for 1 s, then 2 s, and so on up to 1 min. nil: silent.
 	Logger *slog.Logger
 }
 

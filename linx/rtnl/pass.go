@@ -110,7 +110,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	}
 	p.seen, p.fresh = true, true
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
-	p.source.fights.hold(plan, p, p.source.now())
+	p.source.fights.hold(plan, p.began)
 	return plan, nil
 }
 

@@ -18,7 +18,7 @@ type survey struct {
 	at    map[int32]int32 // from an interface's index to that position
 
 	seen   []address // all addresses
-	places []place   // by desired address
+	places []holder  // by desired address
 	tags   bool      // some address had an IFA_PROTO: this kernel keeps them
 
 	routes  []standing         // by desired route
@@ -33,8 +33,8 @@ type survey struct {
 	reread  bool               // the routes that come now are all there are, after ours alone
 }
 
-// place is what was found where a desired address belongs.
-type place struct {
+// holder is what was found where a desired address belongs.
+type holder struct {
 	seen  int32 // position in survey.seen + 1; 0: nothing
 	right bool  // it is what is desired
 }
@@ -114,7 +114,7 @@ func (s *survey) seeAddress(a *address) {
 	if i, ok := s.want.address[key]; ok {
 		right := a.peer == ip{} && a.bits == s.want.addresses[i].bits
 		if !s.places[i].right {
-			s.places[i] = place{seen: int32(len(s.seen)), right: right}
+			s.places[i] = holder{seen: int32(len(s.seen)), right: right}
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (s *survey) wantedAddress(i int32) address {
 
 // seeRoute takes r, and all its next hops if it has several. hops is not kept.
 func (s *survey) seeRoute(r *route, hops []hop) {
-	i := s.place(&r.routeKey)
+	i := s.locate(&r.routeKey)
 	own := r.protocol == s.protocol && !r.strange
 	if i >= 0 && own && len(hops) == 0 && s.want.routes[i].is(r, s.linkOf(i)) {
 		s.stand(i, ours) // as nearly always
@@ -188,8 +188,8 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 	}
 }
 
-// place gives the position of the desired route with that identity, or -1. It is mostly the one after the last.
-func (s *survey) place(key *routeKey) int32 {
+// locate gives the position of the desired route with that identity, or -1. It is mostly the one after the last.
+func (s *survey) locate(key *routeKey) int32 {
 	i := s.next
 	if int(i) >= len(s.want.routes) || s.want.routes[i].routeKey != *key {
 		if i, _ = s.want.find(key); i < 0 {
