@@ -1,0 +1,313 @@
+package soak
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thejerf/suture/v4"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/linx"
+	"github.com/linx-go/linx-go/linx/rtnl"
+)
+
+var errGone, errForGood = linx.ErrNamespaceGone, suture.ErrDoNotRestart
+
+// addressDeleted deletes an address of ours, if it is there.
+func addressDeleted(r *rand.Rand) step {
+	n, which, side := r.IntN(places), r.IntN(4), r.IntN(2) == 0
+	return step{"address deleted", fmt.Sprintf("place %d: address %d deleted, side: %v", n, which, side), func(w *world) {
+		p := w.places[n]
+		all := p.state(side).Addresses
+		if which >= len(all) {
+			return
+		}
+		p.checkForeign("before an address is deleted")
+		_ = deleteAddress(p.Netlink(), all[which]) // it may not be there at the moment
+		p.restore()                                // what was its secondary is gone
+	}}
+}
+
+// routeDeleted deletes a route of ours, if it is there.
+func routeDeleted(r *rand.Rand) step {
+	n, which, side := r.IntN(places), r.IntN(routes+routes6), r.IntN(2) == 0
+	return step{"route deleted", fmt.Sprintf("place %d: route %d deleted, side: %v", n, which, side), func(w *world) {
+		p := w.places[n]
+		all, protocol := p.state(side).Routes, mainProtocol
+		if side {
+			protocol = sideProtocol
+		}
+		if which >= len(all) {
+			return
+		}
+		if route, err := netlinkRoute(p.Netlink(), all[which]); err == nil {
+			route.Protocol = netlink.RouteProtocol(protocol)
+			_ = p.Netlink().RouteDel(route)
+		}
+	}}
+}
+
+// routeReplaced does "ip route replace" to a route of side, which takes over what has its routes' places.
+func routeReplaced(r *rand.Rand) step {
+	n, which := r.IntN(places), r.IntN(routes)
+	return step{"route replaced", fmt.Sprintf("place %d: route %d replaced", n, which), func(w *world) {
+		p := w.places[n]
+		all := p.side.desired.Routes
+		if which >= len(all) || !all[which].Dst.Addr().Is4() {
+			return
+		}
+		theirs := rtnl.Route{Dst: all[which].Dst, Table: all[which].Table, Gateway: addr("198.51.100.99"), Interface: "w0"}
+		route, err := netlinkRoute(p.Netlink(), theirs)
+		if err == nil {
+			err = p.Netlink().RouteReplace(route)
+		}
+		if err != nil {
+			w.fail("%s: replacing %v: %v", p.name, all[which], err)
+		}
+	}}
+}
+
+// slotToggled has another writer put something there, or take it away.
+func slotToggled(r *rand.Rand) step {
+	n, i := r.IntN(places), r.IntN(len(slots))
+	return step{"foreign toggled", fmt.Sprintf("place %d: %v toggled", n, &slots[i]), func(w *world) {
+		if p := w.places[n]; !slots[i].fixed {
+			p.checkForeign("before a change of theirs")
+			p.toggle(i)
+		}
+	}}
+}
+
+// sysctlFlipped writes another value to a key of ours.
+func sysctlFlipped(r *rand.Rand) step {
+	n, k := r.IntN(places), knobs[r.IntN(len(knobs))]
+	return step{"sysctl flipped", fmt.Sprintf("place %d: %s flipped", n, k.name), func(w *world) {
+		if k.flip != "" {
+			w.places[n].write(k.name, string(k.flip))
+		}
+	}}
+}
+
+// foreignSysctlSet sets a key that no loop wants.
+func foreignSysctlSet(r *rand.Rand) step {
+	keys := []string{"net.ipv4.tcp_retries2", "net.ipv4.tcp_orphan_retries", "net.ipv4.igmp_max_memberships"}
+	n, key, value := r.IntN(places), keys[r.IntN(len(keys))], strconv.Itoa(5+r.IntN(8))
+	return step{"foreign sysctl set", fmt.Sprintf("place %d: %s is %s", n, key, value), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before a sysctl is set")
+		p.write(key, value)
+		p.values[key] = value
+	}}
+}
+
+// linkFlapped takes an interface down and up again: routes and IPv6 addresses go.
+func linkFlapped(r *rand.Rand) step {
+	n, name, d := r.IntN(places), drawLink(r), drawPause(r)
+	return step{"link flapped", fmt.Sprintf("place %d: %s down for %v", n, name, d), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before a link goes down")
+		p.onLink(name, p.Netlink().LinkSetDown)
+		pause(d)
+		p.onLink(name, p.Netlink().LinkSetUp)
+		p.restore()
+	}}
+}
+
+// linkRecreated deletes an interface and makes another of the same name.
+func linkRecreated(r *rand.Rand) step {
+	n, name, d := r.IntN(places), drawLink(r), drawPause(r)
+	return step{"link recreated", fmt.Sprintf("place %d: %s gone for %v", n, name, d), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before a link is deleted")
+		p.onLink(name, p.Netlink().LinkDel)
+		pause(d)
+		if name == "v0" {
+			p.Veth("v0", "v1")
+		} else {
+			p.VethTo("w0", w.hub, p.farEnd())
+		}
+		p.restore()
+	}}
+}
+
+// bufferOverflown shrinks the receive buffers of the monitors of a place, stalls their readers, and makes more events
+// than fit.
+func bufferOverflown(r *rand.Rand) step {
+	n, events := r.IntN(places), 20+r.IntN(100)
+	return step{"buffer overflown", fmt.Sprintf("place %d: %d events unread", n, events), func(w *world) {
+		p := w.places[n]
+		for _, s := range p.saboteurs() {
+			s.stall.Lock()
+			defer s.stall.Unlock()
+		}
+		if err := p.shrinkBuffers(); err != nil {
+			w.fail("%s: shrinking buffers: %v", p.name, err)
+		}
+		before := p.drops()
+		theirs := rtnl.Route{Dst: prefix("203.0.113.200/32"), Gateway: addr("192.0.2.9"), Interface: "v0"}
+		route, err := netlinkRoute(p.Netlink(), theirs)
+		for i := 0; i < events && err == nil; i++ {
+			route.MTU = 1300 + i%2
+			err = p.Netlink().RouteReplace(route)
+			p.onLink("v1", func(l netlink.Link) error { return p.Netlink().LinkSetMTU(l, 1400+i%2) })
+		}
+		if err == nil {
+			err = p.Netlink().RouteDel(route)
+		}
+		if err != nil {
+			w.fail("%s: a storm of routes: %v", p.name, err)
+		}
+		if p.drops() > before {
+			w.overflows++
+		}
+	}}
+}
+
+// pathUnmounted takes the file of a namespace away and brings it back; the namespace lives on.
+func pathUnmounted(r *rand.Rand) step {
+	n, d := r.IntN(byPath), drawPause(r)
+	return step{"path unmounted", fmt.Sprintf("place %d: unmounted for %v", n, d), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before it is unmounted")
+		p.Unmount()
+		pause(d)
+		p.Remount()
+	}}
+}
+
+// namespaceReplaced puts a fresh namespace in the place of a path's. The old one must end: nobody holds it any more.
+func namespaceReplaced(r *rand.Rand) step {
+	n := r.IntN(byPath)
+	return step{"namespace replaced", fmt.Sprintf("place %d: replaced", n), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before it is replaced")
+		p.renew()
+		p.awaitKnobs()
+	}}
+}
+
+// renew puts a fresh, furnished namespace in the place of the old one, once that has ended.
+func (p *place) renew() {
+	p.w.t.Helper()
+	p.Replace()
+	if !poll(time.Minute, func() bool {
+		_, err := p.w.hub.Netlink().LinkByName(p.farEnd())
+		return errors.As(err, new(netlink.LinkNotFoundError))
+	}) {
+		p.w.fail("%s: the old namespace is still there: somebody holds it", p.name)
+	}
+	p.furnish()
+}
+
+func (p *place) state(side bool) rtnl.State {
+	if side {
+		return p.side.desired
+	}
+	return p.main.desired
+}
+
+func (p *place) onLink(name string, do func(netlink.Link) error) {
+	p.w.t.Helper()
+	link, err := p.Netlink().LinkByName(name)
+	if err == nil {
+		err = do(link)
+	}
+	if err != nil {
+		p.w.fail("%s: %s: %v", p.name, name, err)
+	}
+}
+
+func (p *place) saboteurs() []*saboteur {
+	return []*saboteur{p.main.src.(rtnlSource).saboteur, p.side.src.(rtnlSource).saboteur, p.sysctls.src.(sysctlSource).saboteur}
+}
+
+func drawLink(r *rand.Rand) string { return []string{"v0", "w0"}[r.IntN(2)] }
+
+// drawPause is now nothing, now enough for several passes.
+func drawPause(r *rand.Rand) time.Duration {
+	return []time.Duration{0, 1, 30, 300}[r.IntN(4)] * time.Millisecond
+}
+
+// shrinkBuffers finds the sockets of the process that listen in the place, and leaves them hardly any buffer.
+func (p *place) shrinkBuffers() error {
+	here := uint64(0)
+	var err error
+	p.Do(func() {
+		var fd int
+		if fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
+			here, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+			unix.Close(fd)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, entry := range fds {
+		if target, _ := os.Readlink("/proc/self/fd/" + entry.Name()); !strings.HasPrefix(target, "socket:") {
+			continue
+		}
+		n, _ := strconv.Atoi(entry.Name())
+		// A duplicate is one socket for certain; the number may be another's at any time.
+		fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		if listens(fd, here) {
+			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
+		}
+		if unix.Close(fd); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listens tells whether it is a netlink socket, in the namespace of that cookie, that has joined groups.
+func listens(fd int, cookie uint64) bool {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil || domain != unix.AF_NETLINK {
+		return false
+	}
+	there, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil || there != cookie {
+		return false
+	}
+	groups, err := unix.GetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LIST_MEMBERSHIPS) // the first 32
+	return err == nil && groups != 0
+}
+
+// drops is how many events the sockets in the place have lost.
+func (p *place) drops() (sum int) {
+	var data []byte
+	p.Do(func() { data, _ = os.ReadFile("/proc/thread-self/net/netlink") })
+	for line := range strings.Lines(string(data)) {
+		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
+		if fields := strings.Fields(line); len(fields) == 10 {
+			n, _ := strconv.Atoi(fields[8]) // the heading has no number
+			sum += n
+		}
+	}
+	return sum
+}
+
+// noDescriptors lowers the limit of descriptors to none; restore raises it again.
+func noDescriptors() (restore func() error, err error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, err
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
+		return nil, err
+	}
+	return func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) }, nil
+}

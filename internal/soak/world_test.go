@@ -1,0 +1,425 @@
+package soak
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/thejerf/suture/v4"
+
+	"github.com/linx-go/linx-go/internal/testns"
+	"github.com/linx-go/linx-go/linx"
+	"github.com/linx-go/linx-go/linx/linxtest"
+	"github.com/linx-go/linx-go/linx/monitor"
+	"github.com/linx-go/linx-go/linx/reconcile"
+	"github.com/linx-go/linx-go/linx/rtnl"
+	"github.com/linx-go/linx-go/linx/sysctl"
+)
+
+// Of the twenty loops, three each are of a place: two rtnl and a sysctl.
+const (
+	byPath, byProcess = 3, 2
+	places            = byPath + byProcess
+	fakes             = 5
+	loops             = 3*places + fakes
+)
+
+// world is all there is: namespaces, loops, and the supervisors above them.
+type world struct {
+	t      *testing.T
+	hub    *testns.Net // has the other ends of the places' wires
+	places []*place
+	fakes  []*fake
+	loops  []resident
+
+	root     *suture.Supervisor
+	restarts atomic.Int64
+	stop     context.CancelFunc
+	stopped  <-chan error
+	monitors []*monitor.Monitor // which nobody needs, beside the loops
+	events   atomic.Int64       // that they told of
+
+	overflows int             // of receive buffers
+	callers   sync.WaitGroup  // of Reconcile
+	last      []string        // faults, for who has to find out
+	odd       map[string]bool // reasons of restarts that nobody injected
+	oddLock   sync.Mutex
+}
+
+// fake is a loop over a fake kernel.
+type fake struct {
+	*home[linxtest.State, linxtest.Owned]
+	kernel  *linxtest.Kernel
+	foreign map[string]string
+}
+
+func newWorld(t *testing.T, r *rand.Rand) *world {
+	w := &world{t: t, hub: testns.New(t), odd: map[string]bool{}}
+	w.root = w.supervisor("root", nil)
+	paths, processes, containers := w.supervisor("paths", w.root), w.supervisor("processes", nil), w.supervisor("containers", w.root)
+	containers.Add(processes)
+	for n := range places {
+		tree := paths
+		if n >= byPath {
+			tree = processes
+		}
+		w.places = append(w.places, w.newPlace(n, tree))
+	}
+	idle := w.supervisor("fakes", containers)
+	for n := range fakes {
+		f := &fake{kernel: linxtest.NewKernel(nil), foreign: map[string]string{}}
+		f.home = &home[linxtest.State, linxtest.Owned]{
+			t: t, name: fmt.Sprint("fake", n), tree: idle, draw: drawFake,
+			source: func() (reconcile.Source[linxtest.State, linxtest.Owned], fallible) {
+				src := linxtest.NewSource(f.kernel)
+				return src, src
+			},
+			cfg: reconcile.Config[linxtest.Owned]{Interval: 100 * time.Millisecond, Debounce: 5 * time.Millisecond},
+		}
+		w.fakes = append(w.fakes, f)
+	}
+	for _, p := range w.places {
+		w.loops = append(w.loops, p.main, p.side, p.sysctls)
+	}
+	for _, f := range w.fakes {
+		w.loops = append(w.loops, f)
+	}
+	for _, h := range w.loops {
+		h.moveIn()
+	}
+	for _, h := range w.loops {
+		h.put(r, false)()
+	}
+	w.addMonitors()
+	var ctx context.Context
+	ctx, w.stop = context.WithCancel(context.Background())
+	w.stopped = w.root.ServeBackground(ctx)
+	t.Cleanup(w.end)
+	return w
+}
+
+// supervisor restarts at once, and hardly ever pauses: faults come faster than in life.
+func (w *world) supervisor(name string, under *suture.Supervisor) *suture.Supervisor {
+	s := suture.New(name, suture.Spec{
+		EventHook: w.hear, FailureThreshold: 50, FailureDecay: 1, FailureBackoff: 20 * time.Millisecond, Timeout: 20 * time.Second,
+	})
+	if under != nil {
+		under.Add(s)
+	}
+	return s
+}
+
+// addMonitors adds some that stand alone, as a program has that wants to know what happens.
+func (w *world) addMonitors() {
+	s := suture.New("monitors", suture.Spec{FailureThreshold: 3, FailureDecay: 1, FailureBackoff: 50 * time.Millisecond}) // they do
+	// not wait for a path by themselves
+	w.root.Add(s)
+	for _, p := range w.places[:byPath] {
+		m := monitor.New(p.Namespace(), func(monitor.Event) { w.events.Add(1) }, monitor.Config{ReceiveBuffer: 1 << 16})
+		w.monitors = append(w.monitors, m)
+		s.Add(m)
+	}
+}
+
+// expected are the reasons for which services end here: what was injected, or follows from it.
+var expected = []string{errInjected.Error(), "runtime.Goexit", "returned nil", "file already closed", "namespace gone",
+	"context canceled", "too many open files"}
+
+// hear is the supervisors' event hook.
+func (w *world) hear(e suture.Event) {
+	var reason string
+	switch e := e.(type) {
+	case suture.EventServicePanic:
+		reason = fmt.Sprint(e.PanicMsg, e.Stacktrace)
+	case suture.EventServiceTerminate:
+		reason = fmt.Sprint(e.Err)
+	case suture.EventStopTimeout:
+		w.t.Errorf("%s: %s does not stop", e.SupervisorName, e.ServiceName)
+		return
+	default:
+		return
+	}
+	if e.Map()["supervisor_name"] != "monitors" {
+		w.restarts.Add(1)
+	}
+	for _, known := range expected {
+		if strings.Contains(reason, known) {
+			return
+		}
+	}
+	w.oddLock.Lock()
+	defer w.oddLock.Unlock()
+	if !w.odd[reason] && len(w.odd) < 20 {
+		w.odd[reason] = true
+		w.t.Errorf("restarted for a reason that nobody injected: %s", reason)
+	}
+}
+
+// heal takes all waiting faults away, and what keeps loops from converging.
+func (w *world) heal(r *rand.Rand) {
+	for _, h := range w.loops {
+		h.heal()
+		h.mend(r)
+	}
+	for _, p := range w.places {
+		for i := range slots {
+			if slots[i].blocks && p.filled[i] {
+				p.toggle(i)
+			}
+		}
+	}
+}
+
+// settle waits until every loop has converged, and looks at all that there is.
+func (w *world) settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute) // fights pause for up to one
+	defer cancel()
+	for _, h := range w.loops {
+		if err := h.await(ctx); err != nil {
+			w.fail("%s does not converge: %v\n%s", h, err, h.explain())
+		}
+	}
+	for _, p := range w.places {
+		p.checkAll()
+	}
+	for _, f := range w.fakes {
+		f.check()
+	}
+}
+
+// endLoops ends every loop for good: some remove what they have applied, some leave it.
+func (w *world) endLoops(r *rand.Rand) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, h := range w.loops {
+		release := r.IntN(3) != 0
+		if err := h.end(ctx, release); err != nil {
+			w.fail("%s: ending it (release: %v): %v", h, release, err)
+		}
+		if final := h.status().Final; !errors.Is(final, reconcile.ErrStopped) {
+			w.fail("%s: ended with %v", h, final)
+		}
+	}
+	for _, p := range w.places {
+		p.checkAll()
+	}
+	for _, f := range w.fakes {
+		f.check()
+	}
+}
+
+// end stops the supervisors. Twice is fine.
+func (w *world) end() {
+	if w.stop == nil {
+		return
+	}
+	w.stop()
+	w.stop = nil
+	if err := <-w.stopped; !errors.Is(err, context.Canceled) {
+		w.t.Errorf("the tree ended with %v", err)
+	}
+	if left, err := w.root.UnstoppedServiceReport(); err != nil || len(left) > 0 {
+		w.t.Errorf("left unstopped: %v (%v)", left, err)
+	}
+	w.callers.Wait()
+	w.places, w.fakes, w.loops = nil, nil, nil
+}
+
+// fail ends the test, and says what it takes to find out why.
+func (w *world) fail(format string, args ...any) {
+	w.t.Helper()
+	w.t.Logf("the last faults:\n\t%s", strings.Join(w.last, "\n\t"))
+	w.t.Fatalf(format, args...)
+}
+
+// note remembers the last faults.
+func (w *world) note(n int, s step) {
+	const kept = 40
+	if w.last = append(w.last, fmt.Sprintf("%d: %s", n, s.what)); len(w.last) > kept {
+		w.last = w.last[1:]
+	}
+}
+
+// place is a namespace with its three loops.
+type place struct {
+	*testns.Net
+	w       *world
+	n       int
+	name    string
+	process *testns.Process // nil: known by its path
+
+	main, side *home[rtnl.State, rtnl.LastApplied]
+	sysctls    *home[sysctl.Settings, sysctl.LastApplied]
+
+	// The model of what is others'.
+	filled    []bool                  // slots
+	values    map[string]string       // sysctls that no loop wants
+	originals map[string]sysctl.Value // of those that loops want
+}
+
+func (w *world) newPlace(n int, tree *suture.Supervisor) *place {
+	p := &place{Net: testns.New(w.t), w: w, n: n, name: fmt.Sprint("place", n), filled: make([]bool, len(slots))}
+	for i := range slots {
+		p.filled[i] = slots[i].fixed
+	}
+	p.furnish()
+	if n >= byPath {
+		p.process = p.Process()
+	}
+	home := func(name string, options rtnl.Options, draw func(*rand.Rand, bool) rtnl.State, cfg rtnl.Config) *home[rtnl.State, rtnl.LastApplied] {
+		return &home[rtnl.State, rtnl.LastApplied]{
+			t: w.t, name: p.name + "/" + name, tree: tree, draw: draw, cfg: cfg,
+			source: func() (reconcile.Source[rtnl.State, rtnl.LastApplied], fallible) {
+				src := rtnlSource{rtnl.New(p.namespace(), options), new(saboteur)}
+				return src, src
+			},
+		}
+	}
+	// The one has a slow timer, the other none: both need what the monitor tells.
+	p.main = home("main", rtnl.Options{Protocol: mainProtocol}, drawMain,
+		rtnl.Config{Interval: time.Second, Debounce: 5 * time.Millisecond})
+	p.side = home("side", rtnl.Options{Protocol: sideProtocol, Conflict: rtnl.TakeOver}, drawSide,
+		rtnl.Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	p.sysctls = &homeOfSysctls{
+		t: w.t, name: p.name + "/sysctl", tree: tree, draw: drawKnobs,
+		cfg: sysctl.Config{Interval: 300 * time.Millisecond, Debounce: 5 * time.Millisecond},
+		source: func() (reconcile.Source[sysctl.Settings, sysctl.LastApplied], fallible) {
+			src := sysctlSource{sysctl.New(p.namespace(), sysctl.Options{RevertOnRelease: true}), new(saboteur)}
+			return src, src
+		},
+	}
+	return p
+}
+
+type homeOfSysctls = home[sysctl.Settings, sysctl.LastApplied]
+
+// namespace is by what the loops know it.
+func (p *place) namespace() linx.Namespace {
+	if p.process != nil {
+		return linx.PID(p.process.PID())
+	}
+	return p.Namespace()
+}
+
+// furnish makes a bare namespace what the loops expect, with what others have there.
+func (p *place) furnish() {
+	p.w.t.Helper()
+	if p.n != 0 { // one waits for duplicate address detection
+		p.write("net.ipv6.conf.all.accept_dad", "0")
+		p.write("net.ipv6.conf.default.accept_dad", "0")
+	}
+	p.write("net.ipv4.conf.all.promote_secondaries", fmt.Sprint(p.n%2))
+	p.Veth("v0", "v1")
+	p.VethTo("w0", p.w.hub, p.farEnd())
+	p.values = map[string]string{}
+	if p.originals == nil { // later ones are the same, but the loops are there already
+		p.readOriginals()
+	}
+	p.restore()
+}
+
+func (p *place) readOriginals() {
+	p.originals = map[string]sysctl.Value{}
+	for _, k := range knobs {
+		original := sysctl.Value(p.read(k.name))
+		if slices.Contains(k.values, original) {
+			p.w.t.Fatalf("%s is %q already", k.name, original)
+		}
+		p.originals[k.name] = original
+	}
+}
+
+// farEnd is the name of w0's other end.
+func (p *place) farEnd() string { return fmt.Sprint("far", p.n) }
+
+// restore brings back what is others' after they themselves have broken it.
+func (p *place) restore() {
+	p.w.t.Helper()
+	for i := range slots {
+		if !p.filled[i] {
+			continue
+		}
+		if err := slots[i].fill(p.Netlink()); err != nil {
+			p.w.fail("%s: restoring %v: %v", p.name, &slots[i], err)
+		}
+	}
+}
+
+// toggle fills or empties a slot.
+func (p *place) toggle(i int) {
+	p.w.t.Helper()
+	do := slots[i].fill
+	if p.filled[i] {
+		do = slots[i].empty
+	}
+	if err := do(p.Netlink()); err != nil {
+		p.w.fail("%s: %v (there: %v): %v", p.name, &slots[i], p.filled[i], err)
+	}
+	p.filled[i] = !p.filled[i]
+	p.restore() // emptying one can take others along: secondaries
+}
+
+// awaitKnobs waits until the sysctl loop has seen a new namespace, and so knows the originals.
+func (p *place) awaitKnobs() {
+	p.w.t.Helper()
+	if !poll(time.Minute, func() bool {
+		for name, value := range p.sysctls.desired {
+			if k := knobOf(name); k != nil && p.read(name) != string(value) {
+				return false
+			}
+		}
+		return true
+	}) {
+		p.w.fail("%s: sysctls are not set: %s", p.name, p.sysctls.explain())
+	}
+}
+
+func knobOf(name string) *knob {
+	for i := range knobs {
+		if knobs[i].name == name {
+			return &knobs[i]
+		}
+	}
+	return nil
+}
+
+// patience is for what must be there at once.
+const patience = 5 * time.Second
+
+// poll waits until cond holds.
+func poll(patience time.Duration, cond func() bool) bool {
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !cond() {
+		if time.Now().After(deadline) {
+			return false
+		}
+		<-tick.C
+	}
+	return true
+}
+
+// pause lets the loops work.
+func pause(d time.Duration) { <-time.After(d) }
+
+// count is how often each kind of fault came.
+type count map[string]int
+
+func (c count) String() string {
+	var parts []string
+	for _, kind := range slices.Sorted(maps.Keys(c)) {
+		parts = append(parts, fmt.Sprintf("%s %d", kind, c[kind]))
+	}
+	return strings.Join(parts, ", ")
+}
