@@ -1,8 +1,11 @@
 package linx_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime/debug"
@@ -15,6 +18,7 @@ import (
 
 	"github.com/linx-go/linx-go/internal/testns"
 	"github.com/linx-go/linx-go/linx"
+	"github.com/linx-go/linx-go/linx/rtnl"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -261,6 +265,11 @@ func recycle() error {
 	if err != nil {
 		return err
 	}
+	// A source, which is what enters namespaces day by day: served before, and asked again afterwards.
+	source := rtnl.New(linx.PID(pid), rtnl.Options{})
+	if _, err := source.Reconcile(context.Background(), onLoopback, rtnl.LastApplied{}, nil); err != nil {
+		return err
+	}
 	end(first)
 
 	second, err := sleeper()
@@ -292,8 +301,31 @@ func recycle() error {
 	if third.ID() == opened.ID() {
 		return fmt.Errorf("both processes have the id %s", third.ID())
 	}
-	return errors.Join(opened.Close(), third.Close())
+	for range 2 { // as it was, and closed
+		_, err := source.Reconcile(context.Background(), onLoopback, rtnl.LastApplied{}, nil)
+		if !errors.Is(err, linx.ErrNamespaceGone) || !errors.Is(err, suture.ErrDoNotRestart) {
+			return fmt.Errorf("the source of the first process: %v", err)
+		}
+		if err := source.Close(); err != nil {
+			return err
+		}
+	}
+	err = third.Do(func() error {
+		links, err := net.Interfaces()
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			if addresses, err := l.Addrs(); err != nil || len(addresses) > 0 {
+				return fmt.Errorf("in the second process's namespace: %s has %v (%w)", l.Name, addresses, err)
+			}
+		}
+		return nil
+	})
+	return errors.Join(err, opened.Close(), third.Close())
 }
+
+var onLoopback = rtnl.State{Addresses: []rtnl.Address{{Interface: "lo", Prefix: netip.MustParsePrefix("10.0.0.2/24")}}}
 
 // sleeper starts a process in a network namespace of its own.
 func sleeper() (*exec.Cmd, error) {
