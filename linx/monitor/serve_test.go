@@ -33,6 +33,7 @@ func TestServe(t *testing.T) {
 		if err := stop(); err != context.Canceled {
 			t.Errorf("Serve: %v, want context.Canceled", err)
 		}
+		r.take() // what came after the address, such as its route
 		delAddress(t, n, "lo", "10.9.0.1/32")
 	}
 }
