@@ -161,3 +161,15 @@ func (c *changer) alias(alias string, extra ...int) {
 	b.String(unix.IFLA_IFALIAS, alias)
 	c.do(&b)
 }
+
+// alternativeName gives v0 one more name.
+func (c *changer) alternativeName(name string) {
+	c.t.Helper()
+	var b rtnetlink.Batch
+	b.Begin(unix.RTM_NEWLINKPROP, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_APPEND)
+	b.Raw(append(append(make([]byte, 4), u32(c.v0)...), make([]byte, 8)...))
+	end := b.Nest(unix.IFLA_PROP_LIST | unix.NLA_F_NESTED)
+	b.String(unix.IFLA_ALT_IFNAME, name)
+	end()
+	c.do(&b)
+}

@@ -27,16 +27,17 @@ var kindNames = [...]string{"resync", "link", "address", "route", "rule", "neigh
 // String gives "resync", "link", "address", "route", "rule", "neighbor" or "other".
 func (k Kind) String() string { return kindNames[min(k, KindOther)] }
 
-// Event is one change, or Resync: the zero Event. It holds the kernel's bytes as they came, and decodes them when asked, by
-// the method that goes with its Kind: Link, Address, Route, Rule, Neighbor. Each of these gives false if the Event is of
-// another Kind, if the bytes are malformed, and, but for links and neighbours, if it is about neither IPv4 nor IPv6.
+// Event is one change, or Resync: the zero Event. It holds the kernel's bytes as they came, and decodes
+// them when asked, by the method that goes with its Kind: Link, Address, Route, Rule, Neighbor. Each of
+// these gives false if the Event is of another Kind, if the bytes are malformed, and, but for links and
+// neighbours, if it is about neither IPv4 nor IPv6.
 //
-// An Event is valid during the call of notify only, for its bytes are a buffer's: Clone it to keep it. What was
-// decoded may be kept.
+// An Event is valid during the call of notify only, for its bytes are a buffer's: Clone it to keep it.
+// What was decoded may be kept.
 type Event struct {
 	Kind Kind
-	// What the netlink header says: Type is an RTM_ number, Flags may hold unix.NLM_F_REPLACE and the like, Port is
-	// the netlink port id of who asked for the change, or 0.
+	// What the netlink header says: Type is an RTM_ number, Flags may hold unix.NLM_F_REPLACE and the
+	// like, Port is the netlink port id of who asked for the change, or 0.
 	Type, Flags uint16
 	Port        uint32
 	// Body is what follows the netlink header.
@@ -67,7 +68,8 @@ func kindOf(typ uint16) Kind {
 // New tells whether something was made, or changed: the kernel does not tell these apart.
 func (e Event) New() bool { return e.Kind != KindResync && e.Type&3 == 0 }
 
-// Deleted tells whether something is gone. (The numbers of RTM_ types go NEW, DEL, GET, SET, for each object.)
+// Deleted tells whether something is gone. (The numbers of RTM_ types go NEW, DEL, GET, SET, for each
+// object.)
 func (e Event) Deleted() bool { return e.Kind != KindResync && e.Type&3 == 1 }
 
 // Clone gives a copy that may be kept.
@@ -76,7 +78,8 @@ func (e Event) Clone() Event {
 	return e
 }
 
-// split gives the fixed part of the event's message and the attributes behind it, if the event is of the kind and well-formed.
+// split gives the fixed part of the event's message and the attributes behind it, if the event is of the
+// kind and well-formed.
 func (e Event) split(k Kind, size int) (fixed, attributes []byte, ok bool) {
 	if e.Kind != k || len(e.Body) < size || !wellFormed(e.Body[size:]) {
 		return nil, nil, false

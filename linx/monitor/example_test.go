@@ -53,7 +53,8 @@ func Example() {
 	// gone: 10.0.0.1/32
 }
 
-// Join before the first look at the kernel: whatever happens after the look is told, and nothing falls in between.
+// Join before the first look at the kernel: whatever happens after the look is told, and nothing falls
+// in between.
 func ExampleMonitor_Join() {
 	n, err := testns.Open()
 	if err != nil {

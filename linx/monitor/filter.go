@@ -8,35 +8,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Filter says what the kernel should drop before it reaches the socket's buffer: no wakeup, no overflow, no
-// cost. What is dropped cannot be heard, so it is for whoever looks at the kernel anyway, and at the right time.
-// Links are never dropped: their events may carry port ids of other namespaces. The zero Filter drops nothing.
+// Filter says what the kernel should drop before it reaches the socket's buffer: no wakeup, no overflow,
+// no cost. What is dropped cannot be heard, so it is for whoever looks at the kernel anyway, and at the
+// right time. Links are never dropped: their events may carry port ids of other namespaces. The zero
+// Filter drops nothing.
 type Filter struct {
-	// OwnPort, where not 0, drops the events of changes that were asked for from this netlink port id: addresses,
-	// routes, rules and neighbours. Not all own changes are known by it: IPv6 addresses, the end of a neighbour, and what
-	// follows from a change (the routes of an address), carry port id 0. The kernel uses a port id again: take it
-	// out of the filter before the socket that has it is closed.
+	// OwnPort, where not 0, drops the events of changes that were asked for from this netlink port id:
+	// addresses, routes, rules and neighbours. Not all own changes are known by it: IPv6 addresses, the
+	// end of a neighbour, and what follows from a change (the routes of an address), carry port id 0.
+	// The kernel uses a port id again: take it out of the filter before the socket that has it is
+	// closed.
 	OwnPort uint32
 
-	// OwnProtocol, where not 0, drops events about routes of any other protocol (rtm_protocol) that cannot concern those of
-	// this one: the creation of a route whose place (table, destination, TOS, metric) was empty, which
-	// NLM_F_EXCL tells, and the deletion of one.
+	// OwnProtocol, where not 0, drops events about routes of any other protocol (rtm_protocol) that
+	// cannot concern those of this one: the creation of a route whose place (table, destination, TOS,
+	// metric) was empty, which NLM_F_EXCL tells, and the deletion of one.
 	//
-	// What passes: a creation without that flag, as it may have replaced one of ours or, in IPv6, joined one as
-	// another next hop; every creation of an IPv6 multipath route, which never has the flag; a deletion of an IPv6
-	// multipath route, which is one event for all its next hops and names the protocol of just one.
+	// What passes: a creation without that flag, as it may have replaced one of ours or, in IPv6, joined
+	// one as another next hop; every creation of an IPv6 multipath route, which never has the flag; a
+	// deletion of an IPv6 multipath route, which is one event for all its next hops and names the
+	// protocol of just one.
 	OwnProtocol uint8
 }
 
-// SetFilter replaces the filter. While joined it takes effect at once, for events that are yet to come; it stays for
-// later joins.
+// SetFilter replaces the filter. While joined it takes effect at once, for events that are yet to come;
+// it stays for later joins.
 func (m *Monitor) SetFilter(f Filter) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.session != nil {
-		if err := m.session.socket.Control(f.attach); err != nil {
-			return fmt.Errorf("%s: %w", m, err)
-		}
+	if err := m.adjust(f.attach); err != nil {
+		return err
 	}
 	m.filter = f
 	return nil
@@ -80,14 +81,18 @@ func (f Filter) program() []unix.SockFilter {
 }
 
 const (
-	offType, offFlags, offPort        = 4, 6, 12
-	offFamily, offProtocol            = 16, 21
-	offRouteAttributes                = 28
-	load8, load16, load32             = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS, unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-	drop, pass                 uint32 = 0, 0xffffffff // how many bytes to keep
+	offType, offFlags, offPort = 4, 6, 12
+	offFamily, offProtocol     = 16, 21
+	offRouteAttributes         = 28
 
-	// findAttribute, loaded from, is the offset of the first attribute of type X from offset A on, or 0 (SKF_AD_OFF +
-	// SKF_AD_NLATTR in linux/filter.h).
+	load8  = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS
+	load16 = unix.BPF_LD | unix.BPF_H | unix.BPF_ABS
+	load32 = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
+
+	drop, pass uint32 = 0, 0xffffffff // how many bytes to keep
+
+	// findAttribute, loaded from with load32, is not a field but where the first attribute of type X is, from
+	// offset A on, or 0 (SKF_AD_OFF + SKF_AD_NLATTR in linux/filter.h).
 	findAttribute = 0xfffff000 + 12
 )
 
@@ -137,8 +142,8 @@ func jump(compare uint16, k uint32, yes, no uint8) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_K | compare, Jt: yes, Jf: no, K: k}
 }
 
-// BPF loads as if from the network, big-endian, while netlink speaks the machine's order: constants are what such a
-// load makes of them.
+// BPF loads as if from the network, big-endian, while netlink speaks the machine's order: constants are
+// what such a load makes of them.
 func swap16(v uint16) uint32 {
 	return uint32(binary.BigEndian.Uint16(binary.NativeEndian.AppendUint16(nil, v)))
 }

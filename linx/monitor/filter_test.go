@@ -42,7 +42,8 @@ func (w *watch) heard(match func(Event) bool, change func()) (all, filtered []st
 	return matching(w.all.take(), match), matching(w.filtered.take(), match)
 }
 
-// mark waits until both have told of everything up to now: that is, of a change of a link, which no filter drops.
+// mark waits until both have told of everything up to now: that is, of a change of a link, which no
+// filter drops.
 func (w *watch) mark() {
 	w.t.Helper()
 	w.marks++

@@ -8,8 +8,8 @@ import (
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 )
 
-// Whoever has CAP_NET_ADMIN in the namespace may send to the Monitor's port and to its groups. It tells only what the kernel
-// says.
+// Whoever has CAP_NET_ADMIN in the namespace may send to the Monitor's port and to its groups. It tells
+// only what the kernel says.
 func TestForgedEvents(t *testing.T) {
 	checkLeaks(t)
 	n, c := newChanger(t)

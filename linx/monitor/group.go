@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Group is a multicast group of NETLINK_ROUTE, by its number in enum rtnetlink_groups of linux/rtnetlink.h. The
-// constants are those that a Kind decodes, or that a sysctl or route daemon needs; any other number that the kernel knows
-// is as good.
+// Group is a multicast group of NETLINK_ROUTE, by its number in enum rtnetlink_groups of
+// linux/rtnetlink.h. The constants are those that a Kind decodes, or that a sysctl or route daemon
+// needs; any other number that the kernel knows is as good.
 type Group uint32
 
 // The groups, each named after its RTNLGRP_.
@@ -29,8 +29,8 @@ const (
 	GroupMPLSNetconf Group = unix.RTNLGRP_MPLS_NETCONF
 )
 
-// DefaultGroups gives the groups that a Config without any means: those of all that an Event can decode, which
-// are links, addresses, routes, rules and neighbours.
+// DefaultGroups gives the groups that a Config without any means: those of all that an Event can decode,
+// which are links, addresses, routes, rules and neighbours.
 func DefaultGroups() []Group {
 	return []Group{
 		GroupLink, GroupNeigh,

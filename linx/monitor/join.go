@@ -3,17 +3,19 @@ package monitor
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/linx-go/linx-go/linx"
 )
 
-// Join opens the socket and joins the groups now, so that the next Serve misses nothing that happens from here on. Whoever
-// reads the kernel after Join and then serves has no gap between the two. Close undoes it, if it is not to be served.
+// Join opens the socket and joins the groups now, so that the next Serve misses nothing that happens
+// from here on. Whoever reads the kernel after Join and then serves has no gap between the two. Close
+// undoes it, if it is not to be served.
 //
-// h is an open handle of the namespace, whose owner keeps it open for as long as Serve runs, and closes it; the
-// Monitor uses it for later joins too. nil: the Monitor opens the namespace by itself, as Serve does. It is an
-// error to join a Monitor that is joined or being served.
+// h is an open handle of the namespace, whose owner keeps it open for as long as Serve runs, and closes
+// it; the Monitor uses it for later joins too. nil: the Monitor opens the namespace by itself, as Serve
+// does. It is an error to join a Monitor that is joined or being served.
 func (m *Monitor) Join(h *linx.Handle) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -24,8 +26,8 @@ func (m *Monitor) Join(h *linx.Handle) error {
 	return m.join()
 }
 
-// Close leaves what Join joined. While Serve runs, it makes that end, with an error that wraps os.ErrClosed. The
-// Monitor can be joined and served again. Without anything to close, it does nothing.
+// Close leaves what Join joined. While Serve runs, it makes that end, with an error that wraps
+// os.ErrClosed. The Monitor can be joined and served again. Without anything to close, it does nothing.
 func (m *Monitor) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -38,23 +40,33 @@ func (m *Monitor) Close() error {
 	return m.leave()
 }
 
-// SetGroups replaces the groups; none means DefaultGroups. While joined it takes effect at once: of what the new groups would
-// have told before, nothing is heard, so look at the kernel afterwards. It stays for later joins. If a group cannot
-// be joined, as an old kernel does not know it (EINVAL), nothing changes.
+// SetGroups replaces the groups; none means DefaultGroups. While joined it takes effect at once: of what
+// the new groups would have told before, nothing is heard, so look at the kernel afterwards. It stays
+// for later joins. If a group cannot be joined, as an old kernel does not know it (EINVAL), nothing
+// changes.
 func (m *Monitor) SetGroups(groups ...Group) error {
 	if len(groups) == 0 {
 		groups = DefaultGroups()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.session != nil {
-		err := m.session.socket.Control(func(fd int) error { return regroup(fd, m.groups, groups) })
-		if err != nil {
-			return fmt.Errorf("%s: %w", m, err)
-		}
+	if err := m.adjust(func(fd int) error { return regroup(fd, m.groups, groups) }); err != nil {
+		return err
 	}
 	m.groups = slices.Clone(groups)
 	return nil
+}
+
+// adjust runs f on the socket, if there is one.
+func (m *Monitor) adjust(f func(fd int) error) error {
+	if m.session == nil {
+		return nil
+	}
+	err := m.session.socket.Control(f)
+	if err == nil || errors.Is(err, os.ErrClosed) { // Serve is about to end
+		return nil
+	}
+	return fmt.Errorf("%s: %w", m, err)
 }
 
 // ReceiveBuffer is the size of the receive buffer that the kernel granted, in bytes, comparable with
@@ -88,7 +100,7 @@ func (m *Monitor) stop() {
 	_ = m.leave() // a socket closed already says so, and is as good
 }
 
-// join makes a session. It and leave want the lock held.
+// join makes a session.
 func (m *Monitor) join() error {
 	if m.buffer < 0 {
 		return fmt.Errorf("%s: ReceiveBuffer %d: want bytes, or 0 for %d", m, m.buffer, DefaultReceiveBuffer)

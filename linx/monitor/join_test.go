@@ -85,7 +85,8 @@ func TestJoinTwice(t *testing.T) {
 	}
 }
 
-// A handle of somebody else's that is closed underneath, or was closed from the start, ends Serve and says so.
+// A handle of somebody else's that is closed underneath, or was closed from the start, ends Serve and
+// says so.
 func TestHandleClosed(t *testing.T) {
 	checkLeaks(t)
 	n := testns.New(t)

@@ -11,7 +11,7 @@ import (
 
 // Link is an interface.
 type Link struct {
-	Family    uint8 // unix.AF_UNSPEC; AF_BRIDGE: this is about its being a bridge's port, so Deleted means that it left
+	Family    uint8 // unix.AF_UNSPEC; AF_BRIDGE: about it as a bridge's port; if Deleted, it is none any more
 	Index     int
 	Name      string
 	Kind      string // "veth", "bridge"; "" for hardware, lo, and tun

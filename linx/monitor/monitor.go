@@ -10,7 +10,8 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// DefaultReceiveBuffer is what a Config's ReceiveBuffer of 0 means, in bytes: room for about 10,000 route events.
+// DefaultReceiveBuffer is what a Config's ReceiveBuffer of 0 means, in bytes: room for about 10,000
+// route events.
 const DefaultReceiveBuffer = 4 << 20
 
 // Config is what a Monitor may be told besides. The zero value is good.
@@ -19,17 +20,17 @@ type Config struct {
 	Groups []Group
 
 	// ReceiveBuffer is the size of the socket's receive buffer in bytes, as setsockopt(2) takes it. 0:
-	// DefaultReceiveBuffer. Events in excess of it are lost, and Resync says so. It costs memory only while it is used. Past
-	// net.core.rmem_max it is forced, which takes CAP_NET_ADMIN in the first user namespace; without, it is cut down
-	// to that, and the log says so. See Monitor.ReceiveBuffer.
+	// DefaultReceiveBuffer. Events in excess of it are lost, and Resync says so. It costs memory only
+	// while it is used. Past net.core.rmem_max it is forced, which takes CAP_NET_ADMIN in the first user
+	// namespace; without, it is cut down to that, and the log says so. See Monitor.ReceiveBuffer.
 	ReceiveBuffer int
 
 	// Logger is told of overflows and of a buffer that is smaller than asked for. nil: silent.
 	Logger *slog.Logger
 }
 
-// Monitor tells what changes in one network namespace, as ip-monitor(8) does. It is a suture.Service. Its methods
-// are safe for concurrent use.
+// Monitor tells what changes in one network namespace, as ip-monitor(8) does. It is a suture.Service.
+// Its methods are safe for concurrent use.
 type Monitor struct {
 	ns     linx.Namespace
 	notify func(Event)
@@ -46,8 +47,9 @@ type Monitor struct {
 	session *session     // nil: not joined
 }
 
-// New makes a Monitor that calls notify for each event, on the goroutine of Serve. notify should be quick: while it runs, events
-// pile up. What it is given is valid during the call only; see Event.Clone. New opens nothing, and panics if notify is nil.
+// New makes a Monitor that calls notify for each event, on the goroutine of Serve. notify should be
+// quick: while it runs, events pile up. What it is given is valid during the call only; see Event.Clone.
+// New opens nothing, and panics if notify is nil.
 func New(ns linx.Namespace, notify func(Event), cfg Config) *Monitor {
 	if notify == nil {
 		panic(fmt.Sprintf("monitor: New(%s): notify is nil; want the func to tell of events", ns))
@@ -75,15 +77,16 @@ func New(ns linx.Namespace, notify func(Event), cfg Config) *Monitor {
 // String gives "monitor(/run/netns/blue)".
 func (m *Monitor) String() string { return "monitor(" + m.ns.String() + ")" }
 
-// Serve tells of events until ctx ends, and then returns ctx.Err(). It begins with what Join joined; without that, it
-// joins by itself, and Resync is the first event.
+// Serve tells of events until ctx ends, and then returns ctx.Err(). It begins with what Join joined;
+// without that, it joins by itself, and Resync is the first event.
 //
-// Any other end is an error. It wraps linx.ErrNamespaceGone if the namespace is gone (see linx.Handle.Wait), for a PID
-// together with suture.ErrDoNotRestart; os.ErrClosed after Close, or when the handle given to Join was closed. If
-// notify panics, Serve panics. However it ends, it leaves nothing open, and may be called again.
+// Any other end is an error. It wraps linx.ErrNamespaceGone if the namespace is gone (see
+// linx.Handle.Wait), for a PID together with suture.ErrDoNotRestart; os.ErrClosed after Close, or when
+// the handle given to Join was closed. If notify panics, Serve panics. However it ends, it leaves
+// nothing open, and may be called again.
 //
-// A second Serve waits until the first has ended, or its own context: suture's Remove followed by Add lets the two
-// overlap.
+// A second Serve waits until the first has ended, or its own context: suture's Remove followed by Add
+// lets the two overlap.
 func (m *Monitor) Serve(ctx context.Context) error {
 	select {
 	case m.serving <- struct{}{}:

@@ -13,7 +13,8 @@ import (
 // ndaProtocol is NDA_PROTOCOL of linux/neighbour.h, since Linux 5.0.
 const ndaProtocol = 12
 
-// Neighbor is an entry of the neighbour tables (ARP, NDP), or of a bridge's forwarding database, which has no Addr.
+// Neighbor is an entry of the neighbour tables (ARP, NDP), or of a bridge's forwarding database, which
+// has no Addr.
 type Neighbor struct {
 	Family   uint8 // unix.AF_INET, AF_INET6, or AF_BRIDGE
 	Index    int   // of the interface

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The receive buffer overflows while notify takes its time. Then Resync comes, and from then on nothing is missed: not
-// even what changes while notify is being told Resync.
+// The receive buffer overflows while notify takes its time. Then Resync comes, and from then on nothing
+// is missed: not even what changes while notify is being told Resync.
 func TestOverflow(t *testing.T) {
 	checkLeaks(t)
 	n, c := newChanger(t)
@@ -84,6 +84,29 @@ func TestOverflowAfterJoin(t *testing.T) {
 	}
 }
 
+// An event that is too large to be read is told of as Resync, too: an interface may have names without end.
+func TestEventTooLarge(t *testing.T) {
+	checkLeaks(t)
+	n, c := newChanger(t)
+	var r recorder
+	m := New(n.Namespace(), r.notify, Config{Groups: []Group{GroupLink}})
+	if err := m.Join(nil); err != nil {
+		t.Fatal(err)
+	}
+	serve(t, m)
+	for i := range 300 {
+		c.alternativeName(fmt.Sprintf("name-%03d-%s", i, strings.Repeat("x", 100)))
+	}
+	r.wait(t, "the resync", isResync)
+	large := false
+	for _, e := range r.take() {
+		large = large || len(e.Body) > 30<<10
+	}
+	if !large {
+		t.Error("the resync came before there were large events: this test shows nothing")
+	}
+}
+
 // The default is 4 MiB, past rmem_max where that is allowed, and what there is can be seen.
 func TestReceiveBuffer(t *testing.T) {
 	n, _ := newChanger(t)
@@ -93,7 +116,7 @@ func TestReceiveBuffer(t *testing.T) {
 	}
 	defer unix.Close(fd)
 	allowed := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4096) == nil
-	for _, test := range []struct{ want, atMost int }{{0, DefaultReceiveBuffer}, {8192, 8192}, {1, 1 << 20}} {
+	for _, test := range []struct{ want, atMost int }{{0, DefaultReceiveBuffer}, {8192, 8192}, {64 << 20, 64 << 20}, {1, 1 << 20}} {
 		var log bytes.Buffer
 		m := New(n.Namespace(), func(Event) {}, Config{ReceiveBuffer: test.want, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if got := m.ReceiveBuffer(); got != 0 {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// String prints the event on one line, much as ip-monitor(8) does: "Deleted 10.1.0.0/16 via 10.0.0.2 dev if4 proto static". What
-// is not about a link does not hold its name, only its index: "if4".
+// String prints the event on one line, much as ip-monitor(8) does: "Deleted 10.1.0.0/16 via 10.0.0.2 dev
+// if4 proto static". What is not about a link does not hold its name, only its index: "if4".
 func (e Event) String() string {
 	if e.Kind == KindResync {
 		return "resync"

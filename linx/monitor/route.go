@@ -11,7 +11,8 @@ import (
 // rtaNexthopID is RTA_NH_ID of linux/rtnetlink.h, since Linux 5.3.
 const rtaNexthopID = 30
 
-// Route is a route. Of what it leads to, either Gateway and Index are set, or NextHops, or, as for a blackhole, neither.
+// Route is a route. Of what it leads to, either Gateway and Index are set, or NextHops, or, as for a
+// blackhole, neither.
 type Route struct {
 	Dst      netip.Prefix // 0.0.0.0/0 or ::/0 is the default route
 	Gateway  netip.Addr   // zero: directly on the interface

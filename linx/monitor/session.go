@@ -24,8 +24,8 @@ type session struct {
 	log    *slog.Logger
 }
 
-// datagrams are the buffers of monitors that are reading: an idle one holds none. No datagram of the kernel's is known to
-// be larger.
+// datagrams are the buffers of monitors that are reading: an idle one holds none. No datagram of the
+// kernel's is known to be larger.
 var datagrams = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // join opens the socket.
@@ -104,8 +104,9 @@ func (s *session) read(notify func(Event)) error {
 	}
 }
 
-// drain tells of what is queued. Once something was lost, the kernel drops silently until the queue has been empty
-// (NETLINK_S_CONGESTED), so Resync has to wait for that: said any earlier, what it makes somebody look at could change unheard.
+// drain tells of what is queued. Once something was lost, the kernel drops silently until the queue has
+// been empty (NETLINK_S_CONGESTED), so Resync has to wait for that: said any earlier, what it makes
+// somebody look at could change unheard.
 func (s *session) drain(lost bool, notify func(Event)) error {
 	buf := datagrams.Get().(*[32 << 10]byte)
 	defer datagrams.Put(buf)
