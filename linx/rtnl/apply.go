@@ -7,12 +7,12 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// chunk is how many requests are built before they are sent: it bounds memory, and what an update that needs several
-// steps has half done when it is cut short.
+// chunk is how many requests are built before they are sent: it bounds memory, and what an update that
+// needs several steps has half done when it is cut short.
 const chunk = 2048
 
-// apply carries out a plan: what is new in the order in which one thing needs another, then what is old in reverse. The
-// error says that it was cut short; what was not tried is pending by then.
+// apply carries out a plan: what is new in the order in which one thing needs another, then what is old in
+// reverse. The error says that it was cut short; what was not tried is pending by then.
 func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
 		p.replaceAddresses, p.addAddresses, p.addRoutes, p.updateRoutes, p.removeRoutes, p.removeAddresses,
@@ -27,7 +27,8 @@ func (p *pass) apply(ctx context.Context, plan *difference) error {
 	return nil
 }
 
-// skip reports what the steps from the nth on would have done as pending. Each step does so itself for its own.
+// skip reports what the steps from the nth on would have done as pending. Each step does so itself for its
+// own.
 func (p *pass) skip(plan *difference, n int, err error) {
 	for _, ops := range plan.steps(p)[n:] {
 		for _, op := range ops {
@@ -92,8 +93,8 @@ func (p *pass) oldAddress(a *address) *Address {
 	return &old
 }
 
-// send sends n requests, a chunk at a time. put builds the kth, done is told how it went, skipped of each that was not
-// tried because ctx had ended or the connection was lost, which is then the error.
+// send sends n requests, a chunk at a time. put builds the kth, done is told how it went, skipped of each
+// that was not tried because ctx had ended or the connection was lost, which is then the error.
 func (p *pass) send(ctx context.Context, n int, put func(*rtnetlink.Batch, int), done func(k int, err error), skipped func(k int, err error)) error {
 	for from := 0; from < n; from += chunk {
 		p.batch.Reset()

@@ -53,8 +53,8 @@ func (p *pass) putAddresses(ctx context.Context, list []int32) error {
 		func(k int, err error) { p.skipped(p.addressOp(Create, list[k]), err) })
 }
 
-// replaceAddresses is for addresses that must go before the desired ones can come: the kernel has room for one. There is a
-// moment without either.
+// replaceAddresses is for addresses that must go before the desired ones can come: the kernel has room for
+// one. There is a moment without either.
 func (p *pass) replaceAddresses(ctx context.Context, plan *difference) error {
 	if len(plan.swaps) == 0 {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// addRoutes creates what is not there. NLM_F_EXCL keeps everything that is: whoever was faster wins, and is looked at in
-// the next round.
+// addRoutes creates what is not there. NLM_F_EXCL keeps everything that is: whoever was faster wins, and is
+// looked at in the next round.
 func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
 	list := plan.newRoutes
 	return p.send(ctx, len(list),
@@ -49,9 +49,6 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 // removeRoutes deletes ours that are not desired, each by everything that tells it from others.
 func (p *pass) removeRoutes(ctx context.Context, plan *difference) error {
 	old := plan.oldRoutes
-	for i := range old {
-		p.name(old[i].link) // for the callbacks
-	}
 	return p.send(ctx, len(old),
 		func(b *rtnetlink.Batch, k int) { dropRoute(b, &old[k].route, old[k].hops) },
 		func(k int, err error) {
@@ -92,8 +89,8 @@ type refused struct {
 	err error
 }
 
-// explainSources tells of each route that was refused with EINVAL and has a source whether that is why: an address that
-// is not there yet, or in duplicate address detection, is waited for.
+// explainSources tells of each route that was refused with EINVAL and has a source whether that is why: an
+// address that is not there yet, or in duplicate address detection, is waited for.
 func (p *pass) explainSources(ctx context.Context) {
 	list := p.refused
 	p.refused = nil

@@ -16,8 +16,8 @@ type claims struct {
 	routes    []bool
 }
 
-// claimAll claims what the plan takes and no claim of this pass covers. A claim takes time, in which interfaces may
-// have got other names: moved says that what was observed no longer holds.
+// claimAll claims what the plan takes and no claim of this pass covers. A claim takes time, in which
+// interfaces may have got other names: moved says that what was observed no longer holds.
 func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err error) {
 	if err := ctx.Err(); err != nil {
 		p.postpone(plan, err)
@@ -42,8 +42,8 @@ func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err 
 	return !slices.Equal(before, p.survey.links), nil
 }
 
-// claimFor gives the ownership to claim before plan is applied: what was owned before, and all that this pass takes. It is
-// needed before the first change, and again when a later round takes more.
+// claimFor gives the ownership to claim before plan is applied: what was owned before, and all that this
+// pass takes. It is needed before the first change, and again when a later round takes more.
 func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	if !p.claims.made {
 		p.claims = claims{true, make([]bool, len(p.want.addresses)), make([]bool, len(p.want.routes))}
@@ -121,10 +121,10 @@ func (p *pass) claimedRoutes() []Route {
 	return out
 }
 
-// ownership gives what is ours after the pass, by its last observation and what was done since.
+// ownership gives what is ours, by the last complete observation and what was done since.
 func (p *pass) ownership() LastApplied {
 	if !p.seen {
-		return p.last
+		return p.owned
 	}
 	return LastApplied{namespace: p.last.namespace, addresses: p.ownedAddresses(), routes: p.ownedRoutes(), claims: p.madeRoutes()}
 }
@@ -182,6 +182,9 @@ func (p *pass) ownedRoutes() []Route {
 func (p *pass) madeRoutes() []Route {
 	if p.fresh {
 		return nil
+	}
+	if len(p.round.created) == len(p.want.routes) {
+		return p.want.state.Routes
 	}
 	var out []Route
 	for _, i := range p.round.created {

@@ -82,8 +82,8 @@ func TestClaimPanics(t *testing.T) {
 	k.converge(claimState())
 }
 
-// TestRenameDuringClaim: while the claim takes its time the interfaces change names; the address lands on the one that has
-// the name by then.
+// TestRenameDuringClaim: while the claim takes its time the interfaces change names; the address lands on
+// the one that has the name by then.
 func TestRenameDuringClaim(t *testing.T) {
 	k := newKernel(t, Options{})
 	claimed := 0
@@ -108,7 +108,8 @@ func TestRenameDuringClaim(t *testing.T) {
 	}
 }
 
-// TestCancelled: a pass ends at the next kernel call; what it did is in the report, what it did not is pending.
+// TestCancelled: a pass ends at the next kernel call; what it did is in the report, what it did not is
+// pending.
 func TestCancelled(t *testing.T) {
 	k := newKernel(t, Options{})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -173,8 +174,8 @@ func TestUntagged(t *testing.T) {
 	}
 }
 
-// TestRecreatedInterface: ownership does not survive the interface; another's address on a new one of the same name and
-// index stays.
+// TestRecreatedInterface: ownership does not survive the interface; another's address on a new one of the
+// same name and index stays.
 func TestRecreatedInterface(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}

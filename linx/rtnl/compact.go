@@ -74,8 +74,8 @@ type hop struct {
 	weight  uint8 // less 1, as rtnh_hops is
 }
 
-// route is a route with one next hop. A desired one has the position of its interface's name in link, until that is
-// replaced by the interface's index; see survey.route.
+// route is a route with one next hop. A desired one has the position of its interface's name in link, until
+// that is replaced by the interface's index; see survey.route.
 type route struct {
 	routeKey
 	hop
@@ -127,7 +127,8 @@ func packRoute(r *Route, link int32) route {
 	return p
 }
 
-// unpack gives r as a Route, with every default that the kernel filled in left out again. name is its interface's.
+// unpack gives r as a Route, with every default that the kernel filled in left out again. name is its
+// interface's.
 func (r *route) unpack(name string) Route {
 	u := Route{
 		Dst:       r.dst.prefix(r.v6, r.bits),
@@ -170,8 +171,8 @@ func (r *route) rejects() bool {
 	return r.kind != unix.RTN_UNICAST && r.kind != unix.RTN_LOCAL
 }
 
-// is says whether seen, of the same identity, is what want asks for. link is the index of want's interface: 0 for any, -1 for
-// one that does not exist.
+// is says whether seen, of the same identity, is what want asks for. link is the index of want's interface:
+// 0 for any, -1 for one that does not exist.
 func (want *route) is(seen *route, link int32) bool {
 	switch {
 	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, seen.source != want.source, seen.mtu != want.mtu:
@@ -183,8 +184,8 @@ func (want *route) is(seen *route, link int32) bool {
 		(link == 0 || seen.link == link)
 }
 
-// address is an address of an interface. A desired one has the position of its interface's name in link, until that is
-// replaced by the interface's index.
+// address is an address of an interface. A desired one has the position of its interface's name in link,
+// until that is replaced by the interface's index.
 type address struct {
 	local    ip
 	peer     ip // zero: none
@@ -247,8 +248,8 @@ func (a *address) network() netip.Prefix {
 	return a.local.prefix(a.v6, a.bits).Masked()
 }
 
-// near says whether a's peer is in the network of its own address: then the kernel takes an IPv4 address without a
-// peer, of the same length, for the same one. IPv6 does so wherever the peer is.
+// near says whether a's peer is in the network of its own address: then the kernel takes an IPv4 address
+// without a peer, of the same length, for the same one. IPv6 does so wherever the peer is.
 func (a *address) near() bool {
 	return a.v6 || a.peer == ip{} || a.network() == a.local.prefix(a.v6, a.bits).Masked()
 }

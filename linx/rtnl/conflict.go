@@ -7,15 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ConflictPolicy says what to do where another's object has the place of a desired one. Whatever it says, what is not
-// in the place of a desired object is never touched.
+// ConflictPolicy says what to do where another's object has the place of a desired one. Whatever it says,
+// what is not in the place of a desired object is never touched.
 type ConflictPolicy uint8
 
 const (
 	// Refuse leaves the other's object alone. If it already is what is wanted, that is enough: it stays the
 	// other's, and stays when we go. If it is not, a *ConflictError is reported.
 	Refuse ConflictPolicy = iota
-	// Adopt makes ours what already is as wanted, and with it the duty to remove it. What is otherwise is refused.
+	// Adopt makes ours what already is as wanted, and with it the duty to remove it. What is otherwise is
+	// refused.
 	Adopt
 	// TakeOver adopts, and replaces what is otherwise.
 	TakeOver

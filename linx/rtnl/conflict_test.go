@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestForeignAndRight: another's object that is as desired is enough, stays the other's, and stays when we go.
+// TestForeignAndRight: another's object that is as desired is enough, stays the other's, and stays when we
+// go.
 func TestForeignAndRight(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.addAddress("v0", "10.0.0.2/24")
@@ -50,7 +51,8 @@ func conflictState() State {
 	}
 }
 
-// TestRefuse: by default another's object in the way is a conflict that names its holder, and holds up nothing else.
+// TestRefuse: by default another's object in the way is a conflict that names its holder, and holds up
+// nothing else.
 func TestRefuse(t *testing.T) {
 	k := newKernel(t, Options{})
 	inTheWay(k)

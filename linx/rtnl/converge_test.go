@@ -39,7 +39,8 @@ func everyShape() State {
 	}
 }
 
-// TestConverge: from nothing to every shape, which then needs nothing, and back to nothing; what others have stays.
+// TestConverge: from nothing to every shape, which then needs nothing, and back to nothing; what others
+// have stays.
 func TestConverge(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.addAddress("v1", "192.0.2.1/24")

@@ -73,8 +73,8 @@ func readLedger(t *testing.T, path string) (l LastApplied) {
 	return l
 }
 
-// TestCrash kills a process in the middle of its passes, again and again. The next one, which desires less, leaves nothing of
-// the old state behind, and what is others' is untouched.
+// TestCrash kills a process in the middle of its passes, again and again. The next one, which desires less,
+// leaves nothing of the old state behind, and what is others' is untouched.
 func TestCrash(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.addAddress("v1", "192.0.2.1/24")

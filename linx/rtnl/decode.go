@@ -8,8 +8,8 @@ import (
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 )
 
-// Messages are decoded in place: nothing here allocates per object, and nothing keeps a message's bytes. A message that is
-// too short for what it claims to be is skipped, as is what is not known.
+// Messages are decoded in place: nothing here allocates per object, and nothing keeps a message's bytes. A
+// message that is too short for what it claims to be is skipped, as is what is not known.
 
 var native = binary.NativeEndian
 
@@ -20,8 +20,8 @@ const (
 	skipStats    = 8  // RTEXT_FILTER_SKIP_STATS
 )
 
-// decodeRoute reads a struct rtmsg and its attributes. A route with several next hops has its first one in r, and all of
-// them in hops, which is reused and has none otherwise.
+// decodeRoute reads a struct rtmsg and its attributes. A route with several next hops has its first one in
+// r, and all of them in hops, which is reused and has none otherwise.
 func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 	hops = hops[:0]
 	if len(body) < unix.SizeofRtMsg {
@@ -70,7 +70,8 @@ func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 	return hops, true
 }
 
-// decodeHops reads the struct rtnexthops of a multipath route. One that this package could not name makes r strange.
+// decodeHops reads the struct rtnexthops of a multipath route. One that this package could not name makes r
+// strange.
 func decodeHops(b []byte, hops []hop, r *route) []hop {
 	for len(b) >= unix.SizeofRtNexthop {
 		size := int(native.Uint16(b))
@@ -171,7 +172,8 @@ func decodeLink(body []byte) (name []byte, l link, ok bool) {
 	return name, l, len(name) > 0 && l.index > 0
 }
 
-// promotes looks up promote_secondaries in the array of IFLA_INET_CONF, which holds the IPV4_DEVCONF_ values from 1 on.
+// promotes looks up promote_secondaries in the array of IFLA_INET_CONF, which holds the IPV4_DEVCONF_
+// values from 1 on.
 func promotes(afSpec []byte) bool {
 	const inetConf, promoteSecondaries = 1, 20
 	for af, nested := range rtnetlink.Attributes(afSpec) {

@@ -10,7 +10,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// difference is what lies between what is desired and what was observed. Numbers are positions in the desired state.
+// difference is what lies between what is desired and what was observed. Numbers are positions in the
+// desired state.
 type difference struct {
 	newAddresses []int32
 	marks        []int32   // addresses that are as desired, to be made ours
@@ -165,7 +166,8 @@ func (s *survey) diffRoute(p *difference, i int32, mine, others []found, policy 
 	}
 }
 
-// take cuts off the routes at the beginning that are in place i, each once: IPv6 dumps repeat routes when others change.
+// take cuts off the routes at the beginning that are in place i, each once: IPv6 dumps repeat routes when
+// others change.
 func take(list []found, i int32) (group, rest []found) {
 	n := 0
 	for n < len(list) && list[n].at == i {

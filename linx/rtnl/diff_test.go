@@ -30,7 +30,8 @@ func modelName(index int32) string {
 
 func isTagged(a *address) bool { return a.protocol == us }
 
-// survey shows the model's content as dumps would: IPv6 next hops of one identity as one route, with the protocol of the first.
+// survey shows the model's content as dumps would: IPv6 next hops of one identity as one route, with the
+// protocol of the first.
 func (m *model) survey(x *index) *survey {
 	s := &survey{want: x, last: new(LastApplied), protocol: us}
 	s.reset()
@@ -240,8 +241,8 @@ func TestDiffOfItself(t *testing.T) {
 	})
 }
 
-// TestDiffConverges: from whatever mix of ours and others', one application gives what is desired, but for conflicts,
-// deletes of ours just what is not desired, and leaves others' as they are.
+// TestDiffConverges: from whatever mix of ours and others', one application gives what is desired, but for
+// conflicts, deletes of ours just what is not desired, and leaves others' as they are.
 func TestDiffConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want, old, foreign := drawState(t), drawState(t), drawState(t)

@@ -1,8 +1,9 @@
-// Package rtnl keeps the addresses and routes of a network namespace as they are desired, through rtnetlink.
+// Package rtnl keeps the addresses and routes of a network namespace as they are desired, through
+// rtnetlink.
 //
-// A State says what is desired, and a Source makes it so, a pass at a time: it observes the namespace, compares, applies
-// the difference, and observes again. Under a reconcile.Loop it goes on doing so, on a timer and whenever something in
-// the namespace changes:
+// A State says what is desired, and a Source makes it so, a pass at a time: it observes the namespace,
+// compares, applies the difference, and observes again. Under a reconcile.Loop it goes on doing so, on a
+// timer and whenever something in the namespace changes:
 //
 //	loop, err := reconcile.New(
 //		rtnl.New(linx.PID(container), rtnl.Options{}),
@@ -17,37 +18,40 @@
 //
 // # What is ours
 //
-// The kernel remembers who made a route or an address: in rtm_protocol, and from Linux 5.18 on in IFA_PROTO. What
-// carries Options.Protocol is ours: it is deleted when it is not desired, also after a crash, by a process that knows
-// nothing of the one before. All else is others', and no pass deletes or replaces it, unless Options.Conflict says so. On
-// older kernels LastApplied alone tells which addresses are ours.
+// The kernel remembers who made a route or an address: in rtm_protocol, and from Linux 5.18 on in
+// IFA_PROTO. What carries Options.Protocol is ours: it is deleted when it is not desired, also after a
+// crash, by a process that knows nothing of the one before. All else is others', and no pass deletes or
+// replaces it, unless Options.Conflict says so. On older kernels LastApplied alone tells which addresses
+// are ours.
 //
-// Another's object that already is as desired is enough: it stays the other's, and stays when we go. One that is
-// otherwise, in the place of a desired one, is a *ConflictError in Report.Failed.
+// Another's object that already is as desired is enough: it stays the other's, and stays when we go. One
+// that is otherwise, in the place of a desired one, is a *ConflictError in Report.Failed.
 //
 // # What waits
 //
-// What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface that does not exist, an
-// IPv6 address in duplicate address detection (a route whose source it is, too), a gateway that nothing reaches, and an
-// object that another writer keeps undoing. Interfaces are known by name, wherever that goes.
+// What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface that
+// does not exist, an IPv6 address in duplicate address detection (a route whose source it is, too), a
+// gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are known by
+// name, wherever that goes.
 //
 // # How routes change
 //
-// A route is created only where there is none (NLM_F_EXCL), and deleted by all that tells it from others. To change one,
-// the new is put beside the old, and then the old deleted, so that there is never a moment without (for IPv6, where two
-// would be merged, the new one first stands at another metric). NLM_F_REPLACE, which replaces whatever is first in the
-// place, is not used at all. A desired route that stands behind another's of the same destination, TOS and metric counts as in
-// place, though packets take the other.
+// A route is created only where there is none (NLM_F_EXCL), and deleted by all that tells it from others.
+// To change one, the new is put beside the old, and then the old deleted, so that there is never a moment
+// without (for IPv6, where two would be merged, the new one first stands at another metric). NLM_F_REPLACE,
+// which replaces whatever is first in the place, is not used at all. A desired route that stands behind
+// another's of the same destination, TOS and metric counts as in place, though packets take the other.
 //
 // # What the kernel does besides
 //
-// Some consequences of a change cannot be prevented, only known. Deleting the last IPv4 address of an interface takes all IPv4
-// routes over it, and deleting any address the routes that have it for a source, whoever's they are; ours come back in
-// the same pass. An IPv4 address that has another's secondaries is not deleted unless promote_secondaries is on. An address
-// whose length changes goes before it comes back. Deleting an address has no guard in the kernel: between the last look at
-// it and its deletion, another may have made it theirs. For the same reason, an interface renamed in the very moment
-// between a look at its name and the change is changed under its new name; the next pass repairs that.
+// Some consequences of a change cannot be prevented, only known. Deleting the last IPv4 address of an
+// interface takes all IPv4 routes over it, and deleting any address the routes that have it for a source,
+// whoever's they are; ours come back in the same pass. An IPv4 address that has another's secondaries is
+// not deleted unless promote_secondaries is on. An address whose length changes goes before it comes back.
+// Deleting an address has no guard in the kernel: between the last look at it and its deletion, another may
+// have made it theirs. For the same reason, an interface renamed in the very moment between a look at its
+// name and the change is changed under its new name; the next pass repairs that.
 //
-// Of IPv6 routes that the kernel has merged, it shows the first one's MTU, source and protocol alone. What we made is known
-// from LastApplied then.
+// Of IPv6 routes that the kernel has merged, it shows the first one's MTU, source and protocol alone. What
+// we made is known from LastApplied then.
 package rtnl

@@ -6,8 +6,8 @@ import (
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 )
 
-// putRoute adds a request that creates r, in the kernel's terms: with NLM_F_EXCL if nothing may be in its place, with
-// NLM_F_APPEND beside what is.
+// putRoute adds a request that creates r, in the kernel's terms: with NLM_F_EXCL if nothing may be in its
+// place, with NLM_F_APPEND beside what is.
 func putRoute(b *rtnetlink.Batch, flag uint16, r *route) {
 	b.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|flag)
 	putRtmsg(b, r)
@@ -31,9 +31,10 @@ func putMTU(b *rtnetlink.Batch, r *route) {
 	}
 }
 
-// dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It does so with
-// the protocol even where IPv6 routes have been merged, so that another's is safe. Metric 0 it takes for any,
-// so that an IPv4 route without a metric may be mistaken for one of ours that has the same next hop and one.
+// dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It
+// does so with the protocol even where IPv6 routes have been merged, so that another's is safe. Metric 0 it
+// takes for any, so that an IPv4 route without a metric may be mistaken for one of ours that has the same
+// next hop and one.
 func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
 	b.Begin(unix.RTM_DELROUTE, 0)
 	putRtmsg(b, r)
@@ -42,7 +43,8 @@ func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
 	case len(hops) > 0:
 		putHops(b, r, hops)
 	case r.v6 && r.gateway == (ip{}):
-		// As a next hop, or the kernel would take the siblings along: see inet6_rtm_delroute, fc_delete_all_nh.
+		// As a next hop, or the kernel would take the siblings along: see inet6_rtm_delroute,
+		// fc_delete_all_nh.
 		putHops(b, r, []hop{r.hop})
 	default:
 		if r.gateway != (ip{}) {

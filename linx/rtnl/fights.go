@@ -9,9 +9,9 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// fights notices when another writer undoes the same object again and again. To undo that as often would make both busy
-// and help nobody: the object is left alone for a while, longer each time, and is pending. Everything else is healed at
-// full speed, and what is to be deleted is deleted.
+// fights notices when another writer undoes the same object again and again. To undo that as often would
+// make both busy and help nobody: the object is left alone for a while, longer each time, and is pending.
+// Everything else is healed at full speed, and what is to be deleted is deleted.
 type fights struct {
 	fight.Watch[place]
 	log     *slog.Logger

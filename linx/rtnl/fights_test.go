@@ -11,8 +11,8 @@ import (
 	"github.com/linx-go/linx-go/internal/fight"
 )
 
-// TestFight: an object that another keeps undoing is left alone for longer and longer, the rest is healed at once, and one
-// line tells of the beginning and one of the end.
+// TestFight: an object that another keeps undoing is left alone for longer and longer, the rest is healed
+// at once, and one line tells of the beginning and one of the end.
 func TestFight(t *testing.T) {
 	var log bytes.Buffer
 	k := newKernel(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})

@@ -29,7 +29,8 @@ func (k *kernel) mustHear(n *atomic.Int64, change func()) {
 	k.eventually(func() bool { return n.Load() > before })
 }
 
-// heard gives how many hints came of a change, while foreign routes are not heard. A marker tells that all have come.
+// heard gives how many hints came of a change, while foreign routes are not heard. A marker tells that all
+// have come.
 func (k *kernel) heard(n *atomic.Int64, change func()) int64 {
 	k.t.Helper()
 	before := n.Load()
@@ -42,8 +43,8 @@ func (k *kernel) heard(n *atomic.Int64, change func()) int64 {
 	return n.Load() - before - 2
 }
 
-// TestFilter: our own changes and foreign routes that cannot matter are not heard. What may have harmed ours is, and all
-// foreign routes are while something conflicts, waits, or is satisfied by another's.
+// TestFilter: our own changes and foreign routes that cannot matter are not heard. What may have harmed
+// ours is, and all foreign routes are while something conflicts, waits, or is satisfied by another's.
 func TestFilter(t *testing.T) {
 	k := newKernel(t, Options{})
 	for _, v := range []string{"v0", "v1"} { // no events of the kernel's own making

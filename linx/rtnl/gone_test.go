@@ -25,8 +25,8 @@ func (k *kernel) peerGone(name string) {
 	})
 }
 
-// TestPathGoesAndComes: a removed path is let go of, down to the veth peer that is freed by it; when there is a namespace
-// again the loop converges there, from empty ownership, and hears it.
+// TestPathGoesAndComes: a removed path is let go of, down to the veth peer that is freed by it; when there
+// is a namespace again the loop converges there, from empty ownership, and hears it.
 func TestPathGoesAndComes(t *testing.T) {
 	for name, cfg := range map[string]Config{
 		"by the timer":   {Interval: 20 * time.Millisecond},
@@ -64,7 +64,8 @@ func TestPathGoesAndComes(t *testing.T) {
 	}
 }
 
-// TestPathReplacedAtOnce: the same inode may come again; the cookie tells that it is another namespace, where nothing is ours.
+// TestPathReplacedAtOnce: the same inode may come again; the cookie tells that it is another namespace,
+// where nothing is ours.
 func TestPathReplacedAtOnce(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.src.untagged = true // so that ownership is by record alone

@@ -9,8 +9,8 @@ import (
 	"slices"
 )
 
-// index is a desired state made ready for passes: checked, in the kernel's terms, and to be looked up by what the
-// kernel shows. It is made once per state and never changes.
+// index is a desired state made ready for passes: checked, in the kernel's terms, and to be looked up by
+// what the kernel shows. It is made once per state and never changes.
 type index struct {
 	state     State
 	names     []string         // of interfaces; position 0 is nobody's

@@ -48,8 +48,8 @@ func (k *kernel) pass(state State) Report {
 	return report
 }
 
-// converge runs one pass, which must converge, or more while duplicate address detection is under way: that takes the
-// kernel a moment even where there is none to do. The report has what all of them did.
+// converge runs one pass, which must converge, or more while duplicate address detection is under way: that
+// takes the kernel a moment even where there is none to do. The report has what all of them did.
 func (k *kernel) converge(state State) Report {
 	k.t.Helper()
 	var report Report
@@ -131,7 +131,8 @@ func (k *kernel) sysctl(key, value string) {
 	})
 }
 
-// ipRoutes gives a table's routes but the kernel's, in the words of ip(8), sorted: the witness that shares no code with us.
+// ipRoutes gives a table's routes but the kernel's, in the words of ip(8), sorted: the witness that shares
+// no code with us.
 func (k *kernel) ipRoutes(table string) []string {
 	k.t.Helper()
 	var out []string

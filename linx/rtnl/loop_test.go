@@ -78,7 +78,8 @@ func TestDriftHealedByTimer(t *testing.T) {
 	}
 }
 
-// TestDriftHealedByMonitor: with the timer off, events are enough; and what the loop itself changes does not keep it busy.
+// TestDriftHealedByMonitor: with the timer off, events are enough; and what the loop itself changes does
+// not keep it busy.
 func TestDriftHealedByMonitor(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := everyShape()
@@ -99,7 +100,8 @@ func TestDriftHealedByMonitor(t *testing.T) {
 	k.eventually(func() bool { return k.healed(state) })
 }
 
-// TestMonitorFails: one restart, subscribed again, with the newest desired state and all ownership, and nothing leaked.
+// TestMonitorFails: one restart, subscribed again, with the newest desired state and all ownership, and
+// nothing leaked.
 func TestMonitorFails(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	k := newKernel(t, Options{})
@@ -155,7 +157,8 @@ func TestGroupsFollowState(t *testing.T) {
 	}
 }
 
-// TestQuiet: foreign routes that cannot matter wake nobody, and a pass that changes something is followed by one at most.
+// TestQuiet: foreign routes that cannot matter wake nobody, and a pass that changes something is followed
+// by one at most.
 func TestQuiet(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Gateway: ipa("10.0.0.1")}}}

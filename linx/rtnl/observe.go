@@ -15,8 +15,8 @@ import (
 // maximumDumps is how often what others keep changing is read before the pass gives up for now.
 const maximumDumps = 10
 
-// observe reads what the kernel has, as far as it can matter, into the survey. Dumps are filtered by the kernel, and
-// what comes is checked all the same.
+// observe reads what the kernel has, as far as it can matter, into the survey. Dumps are filtered by the
+// kernel, and what comes is checked all the same.
 func (p *pass) observe(ctx context.Context) error {
 	p.report.Observed = time.Now()
 	for range maximumDumps {
@@ -78,7 +78,8 @@ func (p *pass) readAddresses(ctx context.Context) error {
 	return p.explain("reading addresses", err)
 }
 
-// onlyLink gives the index of the interface that all addresses are on, those that are wanted and those that are ours; else 0.
+// onlyLink gives the index of the interface that all addresses are on, those that are wanted and those that
+// are ours; else 0.
 func (p *pass) onlyLink() int32 {
 	if p.sweep || len(p.want.addresses) == 0 {
 		return 0
@@ -98,8 +99,8 @@ func (p *pass) onlyLink() int32 {
 	return only
 }
 
-// readRoutes reads our routes and then, if some that are desired were not among them, all in their tables: another's may be
-// in the way, or as good, or an IPv6 route of another that ours has been merged into.
+// readRoutes reads our routes and then, if some that are desired were not among them, all in their tables:
+// another's may be in the way, or as good, or an IPv6 route of another that ours has been merged into.
 func (p *pass) readRoutes(ctx context.Context, v6 bool) error {
 	f := which(v6)
 	mine := p.want.reach[f].both(p.hold[f])
@@ -111,7 +112,10 @@ func (p *pass) readRoutes(ctx context.Context, v6 bool) error {
 			return err
 		}
 	}
-	all := reach{any: p.hidden && v6}
+	var all reach
+	if p.hidden && v6 {
+		all = p.hold[f]
+	}
 	for i := range p.want.routes {
 		if p.survey.missing[f] == 0 {
 			break
@@ -147,8 +151,8 @@ func (p *pass) dumpRoutes(ctx context.Context, v6 bool, table uint32, protocol u
 	return p.explain("reading "+familyName(v6)+" routes", err)
 }
 
-// name gives the name of an interface, by asking the kernel once a round. A callback of the connection, which is busy
-// then, can only be given a name that was asked for before.
+// name gives the name of an interface, by asking the kernel once a round. In a callback of the connection,
+// which is busy then, only what was asked for before can be named.
 func (p *pass) name(index int32) string {
 	if index == 0 {
 		return ""

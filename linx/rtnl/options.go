@@ -7,19 +7,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultProtocol is the protocol that marks our routes and addresses: ASCII 'L'. ip(8) shows it as "proto 76".
+// DefaultProtocol is the protocol that marks our routes and addresses: ASCII 'L'. ip(8) shows it as "proto
+// 76".
 const DefaultProtocol = 76
 
 // Options holds what is optional about a Source. The zero value is a good one.
 type Options struct {
-	// Protocol marks what is ours, as rtm_protocol of routes and IFA_PROTO of addresses: whatever carries it and is not
-	// desired is deleted. So no two writers in one namespace may use the same. 0: DefaultProtocol. 1 to 4 and 9 are refused:
-	// the kernel and ip(8) put them on objects of their own.
+	// Protocol marks what is ours, as rtm_protocol of routes and IFA_PROTO of addresses: whatever carries
+	// it and is not desired is deleted. So no two writers in one namespace may use the same. 0:
+	// DefaultProtocol. 1 to 4 and 9 are refused: the kernel and ip(8) put them on objects of their own.
 	Protocol int
 	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
 	Conflict ConflictPolicy
-	// Logger is told when a fight with another writer over one object begins, and when it ends. An object that had to be
-	// repaired 5 times within 10 s is left alone for 1 s, then 2 s, and so on up to 1 min. nil: silent.
+	// Logger is told when a fight with another writer over one object begins, and when it ends. An object
+	// that had to be repaired 5 times within 10 s is left alone for 1 s, then 2 s, and so on up to 1 min.
+	// nil: silent.
 	Logger *slog.Logger
 }
 

@@ -7,13 +7,13 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// LastApplied is what a Source owns in one network namespace, or has claimed: a record to hand from pass to pass,
-// and from process to process, as JSON. The zero value owns nothing. In another namespace than the one it was
-// made in, by linx.ID, it counts as empty.
+// LastApplied is what a Source owns in one network namespace, or has claimed: a record to hand from pass to
+// pass, and from process to process, as JSON. The zero value owns nothing. In another namespace than the
+// one it was made in, by linx.ID, it counts as empty.
 //
-// It complements what the kernel remembers. A route is ours if its protocol is Options.Protocol, whatever this says; so is
-// an address with that IFA_PROTO where the kernel has it (Linux 5.18). An address without is ours only
-// by this record, on the interface of that name and index, and never by a mere claim.
+// It complements what the kernel remembers. A route is ours if its protocol is Options.Protocol, whatever
+// this says; so is an address with that IFA_PROTO where the kernel has it (Linux 5.18). An address without
+// is ours only by this record, on the interface of that name and index, and never by a mere claim.
 type LastApplied struct {
 	namespace linx.ID
 	addresses []ownedAddress
@@ -41,8 +41,8 @@ type ledger struct {
 	Routes    []ownedRoute   `json:"routes,omitempty"`
 }
 
-// MarshalJSON gives an object with the namespace's ID and what is owned there; a "claimed" entry was about to be made and
-// not seen since.
+// MarshalJSON gives an object with the namespace's ID and what is owned there; a "claimed" entry was about
+// to be made and not seen since.
 func (l LastApplied) MarshalJSON() ([]byte, error) {
 	out := ledger{Namespace: l.namespace, Addresses: l.addresses}
 	out.Routes = make([]ownedRoute, 0, len(l.routes)+len(l.claims))

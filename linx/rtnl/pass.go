@@ -1,9 +1,11 @@
 package rtnl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +14,9 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// maximumRounds is how often a pass observes and applies. More than one are needed where one change makes another possible
-// or undoes one, and where others change the same objects meanwhile. The last observation is followed by no change.
+// maximumRounds is how often a pass observes and applies. More than one are needed where one change makes
+// another possible or undoes one, and where others change the same objects meanwhile. The last observation
+// is followed by no change.
 const maximumRounds = 5
 
 // pass is one call of Reconcile or Plan, which has the source to itself.
@@ -37,8 +40,9 @@ type pass struct {
 	records map[addressKey]ownedAddress // what LastApplied has, on kernels without IFA_PROTO
 	made    map[addressKey]struct{}     // addresses made in this pass
 	claims  claims
-	seen    bool // there was an observation,
-	fresh   bool // and nothing was changed since
+	owned   LastApplied // by the time that the observation under way began
+	seen    bool        // it was completed,
+	fresh   bool        // and nothing was changed since
 	round   round
 	refused []refused
 }
@@ -91,8 +95,8 @@ func (p *pass) run(ctx context.Context) error {
 	}
 }
 
-// listen has all of foreign route events heard where they may help, and else only those that may harm. more says that it was
-// less before.
+// listen has all of foreign route events heard where they may help, and else only those that may harm. more
+// says that it was less before.
 func (p *pass) listen(plan *difference) (more bool, err error) {
 	switch {
 	case len(plan.failed)+len(plan.pending) > 0, p.survey.leansOnOthers():
@@ -105,12 +109,21 @@ func (p *pass) listen(plan *difference) (more bool, err error) {
 
 // compare observes and diffs.
 func (p *pass) compare(ctx context.Context) (*difference, error) {
+	p.owned, p.seen = p.ownership(), false
 	if err := p.observe(ctx); err != nil {
 		return nil, err
 	}
 	p.seen, p.fresh = true, true
+	p.source.settled = p.want
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
 	p.source.fights.hold(plan, p.began)
+	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.
+	for i := range plan.oldAddresses {
+		p.name(plan.oldAddresses[i].link)
+	}
+	for i := range plan.oldRoutes {
+		p.name(plan.oldRoutes[i].link)
+	}
 	return plan, nil
 }
 
@@ -119,10 +132,7 @@ func (p *pass) conclude(plan *difference) {
 	p.report.Converged = plan.converged()
 	p.report.Failed, p.report.Pending = plan.failed, plan.pending
 	if plan.changes() {
-		err := fmt.Errorf("others keep changing it: not as desired after %d rounds", maximumRounds)
-		for _, op := range plan.ops(p) {
-			p.report.Pending = append(p.report.Pending, reconcile.Failure{Op: op, Err: err})
-		}
+		p.postpone(plan, fmt.Errorf("still not as desired after %d rounds", maximumRounds))
 	}
 }
 
@@ -140,11 +150,15 @@ func (p *pass) owns(a *address) bool {
 	return p.survey.owns(a, p.records, p.made)
 }
 
-// postpone reports all of a plan as pending.
+// postpone reports all of a plan as pending; the reason is err, or what the kernel said in the round before.
 func (p *pass) postpone(plan *difference, err error) {
+	said := make(map[fmt.Stringer]error)
+	for _, f := range slices.Concat(p.round.failed, p.round.pending) {
+		said[f.Op.Object] = f.Err // a pointer, which is the same each time where it points into the desired state
+	}
 	p.report.Failed, p.report.Pending = plan.failed, plan.pending
 	for _, op := range plan.ops(p) {
-		p.report.Pending = append(p.report.Pending, reconcile.Failure{Op: op, Err: err})
+		p.report.Pending = append(p.report.Pending, reconcile.Failure{Op: op, Err: cmp.Or(said[op.Object], err)})
 	}
 }
 
@@ -166,7 +180,8 @@ func (p *pass) skipped(op reconcile.Op, err error) {
 	p.round.pending = append(p.round.pending, reconcile.Failure{Op: op, Err: err})
 }
 
-// waits says that a refusal is for now: a gateway that no address reaches yet, an interface that is down or has just gone.
+// waits says that a refusal is for now: a gateway that no address reaches yet, an interface that is down or
+// has just gone.
 func waits(err error) bool {
 	for _, errno := range []unix.Errno{unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENODEV} {
 		if errors.Is(err, errno) {

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestForeignWriter: another writer adds, replaces and deletes routes of the same destinations as ours, in a tight loop,
-// while ours are updated thousands of times. By the kernel's events, no route of theirs is ever removed by us, and
-// none of theirs is replaced by one of ours; in the end ours are as desired.
+// TestForeignWriter: another writer adds, replaces and deletes routes of the same destinations as ours, in
+// a tight loop, while ours are updated thousands of times. By the kernel's events, no route of theirs is
+// ever removed by us, and none of theirs is replaced by one of ours; in the end ours are as desired.
 func TestForeignWriter(t *testing.T) {
 	for _, family := range []string{"IPv4", "IPv6"} {
 		t.Run(family, func(t *testing.T) { foreignWriter(t, family == "IPv6") })

@@ -31,8 +31,9 @@ func (p *pass) removeAddresses(ctx context.Context, plan *difference) error {
 	return p.dropAddresses(ctx, olds)
 }
 
-// dropAddresses deletes addresses. The kernel has no guard for that: it deletes who has the address, whoever made it. So each
-// interface is read once more at once before; what remains is the time between two messages.
+// dropAddresses deletes addresses. The kernel has no guard for that: it deletes who has the address,
+// whoever made it. So each interface is read once more at once before; what remains is the time between two
+// messages.
 func (p *pass) dropAddresses(ctx context.Context, olds []doomed) error {
 	// An IPv4 primary takes its secondaries along: ours go first, by themselves.
 	slices.SortStableFunc(olds, func(a, b doomed) int {
@@ -48,7 +49,7 @@ func (p *pass) dropAddresses(ctx context.Context, olds []doomed) error {
 		}
 		if err := p.dropOn(ctx, olds[from:to]); err != nil {
 			for k := range olds {
-				if !olds[k].settled && !olds[k].dropped {
+				if !olds[k].settled && (!olds[k].dropped || olds[k].at >= 0) {
 					p.skipped(olds[k].op, err)
 				}
 			}
@@ -137,7 +138,8 @@ func (p *pass) addressesOn(ctx context.Context, link int32) ([]address, error) {
 	return nil, rtnetlink.ErrInterrupted
 }
 
-// victim finds another's address that would be deleted with old: a secondary in its network, by __inet_del_ifa.
+// victim finds another's address that would be deleted with old: a secondary in its network, by
+// __inet_del_ifa.
 func (p *pass) victim(old *doomed, now []address) *address {
 	if old.v6 || old.is(unix.IFA_F_SECONDARY) {
 		return nil
@@ -151,8 +153,8 @@ func (p *pass) victim(old *doomed, now []address) *address {
 	return nil
 }
 
-// promotes says whether the kernel makes a secondary the primary when that goes, by the interface's own setting or the one
-// for all, which is in no message.
+// promotes says whether the kernel makes a secondary the primary when that goes, by the interface's own
+// setting or the one for all, which is in no message.
 func (p *pass) promotes(ctx context.Context, index int32) bool {
 	on := false
 	askLinks(&p.batch, index)

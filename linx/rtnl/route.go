@@ -18,11 +18,13 @@ type Route struct {
 	// Gateway is the next hop. Zero: the destination is directly on Interface. A gateway that cannot be
 	// reached yet is waited for.
 	Gateway netip.Addr `json:"gateway,omitzero"`
-	// Interface is the name of the interface. Empty: whatever reaches Gateway. One that does not exist is waited for.
+	// Interface is the name of the interface. Empty: whatever reaches Gateway. One that does not exist is
+	// waited for.
 	Interface string `json:"interface,omitempty"`
 	// Table is the routing table. 0: main (254).
 	Table uint32 `json:"table,omitempty"`
-	// Metric is the priority, a low one is preferred. 0: the kernel's default, which is 0 for IPv4 and 1024 for IPv6.
+	// Metric is the priority, a low one is preferred. 0: the kernel's default, which is 0 for IPv4 and 1024
+	// for IPv6.
 	Metric uint32 `json:"metric,omitempty"`
 	// Type is what happens to packets. Zero: Unicast.
 	Type RouteType `json:"type,omitempty"`
@@ -136,7 +138,8 @@ func (t *RouteType) UnmarshalText(text []byte) error {
 type Scope uint8
 
 const (
-	// ScopeDefault is ip(8)'s choice: host for a local route, link for a unicast one without gateway, else global.
+	// ScopeDefault is ip(8)'s choice: host for a local route, link for a unicast one without gateway, else
+	// global.
 	ScopeDefault Scope = iota
 	ScopeGlobal        // anywhere
 	ScopeSite          // within the site

@@ -13,8 +13,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// Source is the addresses and routes of one network namespace. It is a reconcile.Source, and a Subscriber, Validator and
-// io.Closer. Its methods are safe for concurrent use; passes wait for each other.
+// Source is the addresses and routes of one network namespace. It is a reconcile.Source, and a Subscriber,
+// Validator and io.Closer. Its methods are safe for concurrent use; passes wait for each other.
 type Source struct {
 	ns       linx.Namespace
 	opts     Options
@@ -51,8 +51,8 @@ func New(ns linx.Namespace, opts Options) *Source {
 // String gives "rtnl(/run/netns/blue)".
 func (s *Source) String() string { return "rtnl(" + s.ns.String() + ")" }
 
-// Validate checks, without asking the kernel, the options, the name of the namespace and the state. The error names each
-// entry that is wrong (of many, the first ten) and says what would be right.
+// Validate checks, without asking the kernel, the options, the name of the namespace and the state. The
+// error names each entry that is wrong (of many, the first ten) and says what would be right.
 func (s *Source) Validate(desired State) error {
 	if err := s.check(); err != nil {
 		return err
@@ -92,12 +92,13 @@ func (s *Source) index(desired State) (*index, error) {
 	return newIndex(desired)
 }
 
-// Reconcile runs one pass, as reconcile.Source has it: it observes the namespace, makes it what desired says, and
-// observes again until there is nothing left to do, for a few rounds. After an error that wraps linx.ErrNamespaceGone,
-// Close lets go of the namespace that is gone, and then the next pass looks for it anew; a Loop does so.
+// Reconcile runs one pass, as reconcile.Source has it: it observes the namespace, makes it what desired
+// says, and observes again until there is nothing left to do, for a few rounds. After an error that wraps
+// linx.ErrNamespaceGone, Close lets go of the namespace that is gone, and then the next pass looks for it
+// anew; a Loop does so.
 //
-// What is desired of another state than the last call's is checked as Validate does. claim is called before the first change,
-// and again if a later round takes more.
+// What is desired of another state than the last call's is checked as Validate does. claim is called before
+// the first change, and again if a later round takes more.
 func (s *Source) Reconcile(ctx context.Context, desired State, last LastApplied, claim func(LastApplied) error) (Report, error) {
 	began := time.Now()
 	p, release, err := s.begin(ctx, desired, last)
@@ -108,11 +109,13 @@ func (s *Source) Reconcile(ctx context.Context, desired State, last LastApplied,
 	p.claim = claim
 	p.report.Began = began
 	err = p.run(ctx)
+	report := p.finish()
 	s.end(p, err)
-	return p.finish(), err
+	return report, err
 }
 
-// Plan gives what Reconcile would do first, in order, and does nothing. What would wait, or conflicts, is not in it.
+// Plan gives what Reconcile would do first, in order, and does nothing. What would wait, or conflicts, is
+// not in it.
 func (s *Source) Plan(ctx context.Context, desired State, last LastApplied) ([]reconcile.Op, error) {
 	p, release, err := s.begin(ctx, desired, last)
 	if err != nil {
@@ -188,6 +191,7 @@ func (s *Source) newPass(x *index, last LastApplied) *pass {
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: &s.survey, hops: s.hops,
 		began: s.now(),
+		owned: last,
 		sweep: s.settled != x,
 		names: make(map[int32]string),
 		made:  make(map[addressKey]struct{}),
@@ -203,9 +207,6 @@ func (s *Source) newPass(x *index, last LastApplied) *pass {
 // end keeps what the next pass can use.
 func (s *Source) end(p *pass, err error) {
 	s.hops = p.hops
-	if p.seen {
-		s.settled = p.want
-	}
 	if err != nil {
 		s.disconnect() // whatever state it is in
 	}
@@ -258,8 +259,8 @@ func (s *Source) letGo() error {
 	return s.handle.Close()
 }
 
-// Close lets go of the socket and of the namespace, once a pass under way has ended. The next Reconcile opens them
-// again: for a PID in the same process, or not at all. Closing twice is fine.
+// Close lets go of the socket and of the namespace, once a pass under way has ended. The next Reconcile
+// opens them again: for a PID in the same process, or not at all. Closing twice is fine.
 func (s *Source) Close() error {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }()

@@ -32,7 +32,8 @@ func many(n int, v6 bool, table uint32) State {
 	return s
 }
 
-// TestScaling counts, as time would depend on the machine: what a pass allocates does not depend on how many routes are in place.
+// TestScaling counts, as time would depend on the machine: what a pass allocates does not depend on how
+// many routes are in place.
 func TestScaling(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		var allocs []float64

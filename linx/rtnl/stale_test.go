@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stale plans for a state, lets others change the kernel, and then applies the plan all the same: the moment between
-// looking and changing, stretched.
+// stale plans for a state, lets others change the kernel, and then applies the plan all the same: the
+// moment between looking and changing, stretched.
 func (k *kernel) stale(state State, meanwhile func()) *pass {
 	k.t.Helper()
 	p, release, err := k.src.begin(k.t.Context(), state, k.last)
@@ -23,14 +23,15 @@ func (k *kernel) stale(state State, meanwhile func()) *pass {
 		k.t.Fatal("nothing to do", err)
 	}
 	meanwhile()
-	p.round = round{removed: make(map[addressKey]struct{})}
+	p.fresh, p.round = false, round{removed: make(map[addressKey]struct{})}
 	if err := p.apply(k.t.Context(), plan); err != nil {
 		k.t.Fatal(err)
 	}
 	return p
 }
 
-// TestPlaceTaken: somebody takes the place of ours while it is being updated. Theirs stays alone, and is a conflict.
+// TestPlaceTaken: somebody takes the place of ours while it is being updated. Theirs stays alone, and is a
+// conflict.
 func TestPlaceTaken(t *testing.T) {
 	addresses := []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}}
 	for name, c := range map[string]struct {
@@ -96,8 +97,8 @@ func TestAddressBecameTheirs(t *testing.T) {
 	}
 }
 
-// TestDeviceRouteGone: our device route has gone by the time that it is to be deleted. IPv6 then takes a route of ours with
-// a gateway on that device for it, and must not take what that is merged with along.
+// TestDeviceRouteGone: our device route has gone by the time that it is to be deleted. IPv6 then takes a
+// route of ours with a gateway on that device for it, and must not take what that is merged with along.
 func TestDeviceRouteGone(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.addAddress("v0", "2001:db8::2/64")
@@ -149,6 +150,31 @@ func TestCutShort(t *testing.T) {
 	k.last = r.LastApplied
 	k.converge(less)
 	if got := append(k.ipRoutes("100"), k.addresses("v0")...); len(got) != 0 {
+		t.Error("left:", got)
+	}
+}
+
+// TestInterruptedObservation: an observation that is broken off after a change loses no ownership.
+func TestInterruptedObservation(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.src.untagged = true
+	state := State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.7.0.1/24")}},
+		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}},
+	}
+	k.converge(State{Addresses: state.Addresses[:1]})
+	p := k.stale(state, func() {})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.compare(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	k.last = p.finish().LastApplied
+	if len(k.last.addresses) != 2 || len(k.last.claims) != 1 {
+		t.Errorf("owns %+v", k.last)
+	}
+	k.converge(State{})
+	if got := slices.Concat(k.addresses("v0"), k.addresses("v1"), k.ipRoutes("main")); len(got) != 0 {
 		t.Error("left:", got)
 	}
 }

@@ -8,11 +8,12 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// State is what is wanted in one network namespace. The zero State wants nothing, so that what is ours is removed.
+// State is what is wanted in one network namespace. The zero State wants nothing, so that what is ours is
+// removed.
 //
-// It is handed over: its slices must not be modified once a Source was given it. A Source knows a state again by
-// its slices, the same memory and length, and then does not look at their elements a second time. To change
-// what is wanted, make new slices.
+// It is handed over: its slices must not be modified once a Source was given it. A Source knows a state
+// again by its slices, the same memory and length, and then does not look at their elements a second time.
+// To change what is wanted, make new slices.
 //
 // It marshals to JSON and back; unmarshalling refuses unknown fields.
 type State struct {

@@ -11,9 +11,9 @@ import (
 	"github.com/linx-go/linx-go/linx/monitor"
 )
 
-// Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses always, and the routes of
-// each family of which there are desired ones. Events that cannot matter wake nobody: our own changes, and most of
-// those of foreign routes.
+// Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses always,
+// and the routes of each family of which there are desired ones. Events that cannot matter wake nobody: our
+// own changes, and most of those of foreign routes.
 func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -84,8 +84,9 @@ func (s *Source) regroup() error {
 	return s.eachListener(func(m *monitor.Monitor) error { return m.SetGroups(groups...) })
 }
 
-// hear sets what of our own and of foreign route events is heard: of foreign ones all, or only those that may have harmed
-// ours. changed says that it was otherwise before: look at the kernel again if it is more now.
+// hear sets what of our own and of foreign route events is heard: of foreign ones all, or only those that
+// may have harmed ours. changed says that it was otherwise before: look at the kernel again if it is more
+// now.
 func (s *Source) hear(foreign bool) (changed bool, err error) {
 	f := monitor.Filter{}
 	if s.conn != nil {
@@ -101,7 +102,8 @@ func (s *Source) hear(foreign bool) (changed bool, err error) {
 	return true, s.eachListener(func(m *monitor.Monitor) error { return m.SetFilter(f) })
 }
 
-// eachListener runs f on the monitor of each subscription. One that cannot follow is closed: whoever serves it starts it anew.
+// eachListener runs f on the monitor of each subscription. One that cannot follow is closed: whoever serves
+// it starts it anew.
 func (s *Source) eachListener(f func(*monitor.Monitor) error) error {
 	s.mu.Lock()
 	listeners := slices.Clone(s.listeners)

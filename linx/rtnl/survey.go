@@ -188,7 +188,8 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 	}
 }
 
-// locate gives the position of the desired route with that identity, or -1. It is mostly the one after the last.
+// locate gives the position of the desired route with that identity, or -1. It is mostly the one after the
+// last.
 func (s *survey) locate(key *routeKey) int32 {
 	i := s.next
 	if int(i) >= len(s.want.routes) || s.want.routes[i].routeKey != *key {

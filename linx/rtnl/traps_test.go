@@ -33,7 +33,8 @@ func TestIPv6MetricZero(t *testing.T) {
 	}
 }
 
-// TestLinkDown: it takes IPv4 routes without an event, and IPv6 addresses; a pass puts back what can be, and waits for the rest.
+// TestLinkDown: it takes IPv4 routes without an event, and IPv6 addresses; a pass puts back what can be,
+// and waits for the rest.
 func TestLinkDown(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := everyShape()
@@ -102,7 +103,8 @@ func TestRenamedInterface(t *testing.T) {
 	}
 }
 
-// TestTentative: an IPv6 address is not there before duplicate address detection has ended, nor is what has it for a source.
+// TestTentative: an IPv6 address is not there before duplicate address detection has ended, nor is what has
+// it for a source.
 func TestTentative(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.sysctl("net/ipv6/conf/v0/accept_dad", "1")
@@ -193,7 +195,8 @@ func TestSwapPrimary(t *testing.T) {
 	}
 }
 
-// TestDeleteIsExact: each deletion of ours has another's twin, which differs in what a careless deletion leaves out.
+// TestDeleteIsExact: each deletion of ours has another's twin, which differs in what a careless deletion
+// leaves out.
 func TestDeleteIsExact(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.addAddress("v0", "10.0.0.2/24")
@@ -245,8 +248,8 @@ func (k *kernel) settledBut(state State, failed int) {
 	}
 }
 
-// TestBehindForeignHead: IPv6 shows merged routes under the first one's protocol. Ours behind another's is found, is not
-// made again, and goes when it is not desired.
+// TestBehindForeignHead: IPv6 shows merged routes under the first one's protocol. Ours behind another's is
+// found, is not made again, and goes when it is not desired.
 func TestBehindForeignHead(t *testing.T) {
 	k := newKernel(t, Options{})
 	addresses := []Address{{"v0", pfx("2001:db8::2/64")}}
@@ -272,7 +275,8 @@ func TestBehindForeignHead(t *testing.T) {
 	k.settled(State{Addresses: addresses})
 }
 
-// TestIPv6Churn: an IPv6 dump lacks routes that never moved when others change. That is no reason to do anything.
+// TestIPv6Churn: an IPv6 dump lacks routes that never moved when others change. That is no reason to do
+// anything.
 func TestIPv6Churn(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{}

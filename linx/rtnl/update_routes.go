@@ -9,9 +9,10 @@ import (
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 )
 
-// No update uses NLM_F_REPLACE: that replaces the first route of the destination, TOS and metric, whoever's it is. The new
-// route is put beside the old, and then the old one deleted, by all that is known of it. So there is never a moment without
-// a route, and nobody else's is hit. The same is done to another's route under Adopt and TakeOver.
+// No update uses NLM_F_REPLACE: that replaces the first route of the destination, TOS and metric, whoever's
+// it is. The new route is put beside the old, and then the old one deleted, by all that is known of it. So
+// there is never a moment without a route, and nobody else's is hit. The same is done to another's route
+// under Adopt and TakeOver.
 
 // maximumSpares is how many metrics are tried until a free one is found.
 const maximumSpares = 16
@@ -53,8 +54,8 @@ func (p *pass) updateRoutes(ctx context.Context, plan *difference) error {
 	return nil
 }
 
-// fitsBeside says that old and new can be told apart at one metric. IPv4 always can: the old one comes first. IPv6 tells next
-// hops apart, if they have gateways, and merges them.
+// fitsBeside says that old and new can be told apart at one metric. IPv4 always can: the old one comes
+// first. IPv6 tells next hops apart, if they have gateways, and merges them.
 func (c *change) fitsBeside() bool {
 	if !c.new.v6 {
 		return true
@@ -84,7 +85,8 @@ func (p *pass) updateBeside(ctx context.Context, changes []*change) error {
 	return nil
 }
 
-// updateAside is for IPv6 routes that cannot be told apart at one metric: for a moment the new one stands at another.
+// updateAside is for IPv6 routes that cannot be told apart at one metric: for a moment the new one stands
+// at another.
 func (p *pass) updateAside(ctx context.Context, changes []*change) error {
 	waiting := changes
 	for n := uint32(1); n <= maximumSpares && len(waiting) > 0; n++ {
@@ -164,8 +166,8 @@ func (p *pass) step(ctx context.Context, changes []*change, what func(*change) (
 	return err
 }
 
-// dropOlds deletes the old routes of each change that is still on. If one is not there any more, somebody has taken the
-// place: taken is told, and one looks again.
+// dropOlds deletes the old routes of each change that is still on. If one is not there any more, somebody
+// has taken the place: taken is told, and one looks again.
 func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*change)) error {
 	type old struct {
 		*change

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestUpdate changes a route from each shape to each other, alone and beside another's of the same destination. There is
-// never a moment without a route, and the other's is never touched.
+// TestUpdate changes a route from each shape to each other, alone and beside another's of the same
+// destination. There is never a moment without a route, and the other's is never touched.
 func TestUpdate(t *testing.T) {
 	v4 := func(r Route) Route { r.Dst, r.Metric = pfx("10.1.0.0/16"), 10; return r }
 	v6 := func(r Route) Route { r.Dst, r.Metric = pfx("2001:db8:1::/48"), 10; return r }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher is a bare multicast socket: the kernel queues each event while it makes the change, so that all there are can be
-// read once changes have been made.
+// watcher is a bare multicast socket: the kernel queues each event while it makes the change, so that all
+// there are can be read once changes have been made.
 type watcher struct {
 	t   *testing.T
 	fd  int

@@ -1,0 +1,24 @@
+package rtnl
+
+import "testing"
+
+// FuzzDecode: whatever bytes come, nothing is read beyond them, and what is decoded can be printed.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte("\x02\x10\x00\x00\xfe\x4c\x00\x01\x00\x00\x00\x00\x08\x00\x01\x00\x0a\x01\x00\x00\x08\x00\x05\x00\x0a\x00\x00\x01"))
+	f.Add([]byte("\x0a\x30\x00\x00\xfe\x04\x00\x01\x00\x00\x00\x00\x10\x00\x09\x00\x08\x00\x00\x00\x02\x00\x00\x00\x04\x00\x05\x00"))
+	f.Add([]byte("\x02\x18\x80\x00\x02\x00\x00\x00\x08\x00\x01\x00\x0a\x00\x00\x02\x08\x00\x02\x00\x0a\x00\x00\x03\x05\x00\x0b\x00\x4c"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var r route
+		if hops, ok := decodeRoute(body, &r, nil); ok {
+			_ = r.unpack("v0").String()
+			_ = append(hops, r.hop)
+		}
+		var a address
+		if decodeAddress(body, &a) {
+			_, _, _ = a.unpack("v0").String(), a.near(), a.holder(func(int32) string { return "v0" }).String()
+		}
+		if name, l, ok := decodeLink(body); ok && (len(name) == 0 || l.index <= 0) {
+			t.Error(name, l)
+		}
+	})
+}
