@@ -145,7 +145,7 @@ func (h *Handle) Close() error {
 	if h.held == nil {
 		return nil
 	}
-	h.held.end() // before the files: see waitPath
+	h.held.end() // before the files: see Watch.Wait
 	err := closeAll(h.held.spaces)
 	h.held = nil
 	return err

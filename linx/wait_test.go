@@ -199,3 +199,42 @@ func TestWaitingTakesNoThread(t *testing.T) {
 		<-returned
 	}
 }
+
+// A Watch has what it needs: it waits although there is no descriptor to be had any more.
+func TestWatchNeedsNothingMore(t *testing.T) {
+	nothingLeft(t)
+	n := testns.New(t)
+	p := n.Process()
+	for _, ns := range []linx.Namespace{linx.PID(p.PID()), n.Namespace(), linx.Self()} {
+		h := open(t, ns)
+		unused, err := h.Watch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := h.Watch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var old unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: old.Max}); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		waited := make(chan error, 1)
+		go func() { waited <- w.Wait(ctx) }()
+		cancel()
+		err = <-waited
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", ns, err)
+		}
+		if err := unused.Close(); err != nil {
+			t.Errorf("%s: closing an unused watch: %v", ns, err)
+		}
+	}
+}
