@@ -139,6 +139,7 @@ func (m *Monitor) open() (err error) {
 }
 
 func (m *Monitor) leave() error {
+	m.session.watch.Close() // for one that was never served: Wait has closed others
 	err := m.session.socket.Close()
 	if m.session.handle == m.own {
 		err = errors.Join(err, m.own.Close())

@@ -18,6 +18,7 @@ import (
 // session is a joined socket.
 type session struct {
 	socket *rtnetlink.Socket
+	watch  *linx.Watch  // for the namespace's end
 	handle *linx.Handle // that it was opened in
 	buffer int          // bytes
 	served bool
@@ -28,8 +29,16 @@ type session struct {
 // kernel's is known to be larger.
 var datagrams = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
-// join opens the socket.
+// join opens the socket, and all that Serve will need besides: what cannot be had is to be refused here.
 func (s *session) join(groups []Group, filter Filter, buffer int) (err error) {
+	if s.watch, err = s.handle.Watch(); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			s.watch.Close()
+		}
+	}()
 	s.socket, err = rtnetlink.OpenSocket(s.handle, func(fd int) (err error) {
 		s.buffer, err = setReceiveBuffer(fd, buffer)
 		return err
@@ -71,7 +80,7 @@ func (s *session) listen(ctx context.Context, resync bool, notify func(Event)) e
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		end = s.handle.Wait(ctx)
+		end = s.watch.Wait(ctx)
 		s.socket.SetDeadline(time.Unix(1, 0)) // wakes the reader; it fails only on a closed socket, which has none
 	}()
 	stop := func() {
