@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"context"
+	"slices"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 	"github.com/linx-go/linx-go/linx/reconcile"
@@ -18,6 +19,8 @@ func (p *pass) apply(ctx context.Context, plan *difference) error {
 		p.replaceAddresses, p.addAddresses, p.addRoutes, p.updateRoutes, p.removeRoutes, p.removeAddresses,
 	}
 	defer p.explainSources(ctx)
+	p.report.Applied = slices.Grow(p.report.Applied, plan.size())
+	p.round.created = make([]int32, 0, len(plan.newRoutes)+len(plan.updates))
 	for n, step := range steps {
 		if err := step(ctx, plan); err != nil {
 			p.skip(plan, n+1, err)

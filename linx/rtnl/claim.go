@@ -126,7 +126,12 @@ func (p *pass) ownership() LastApplied {
 	if !p.seen {
 		return p.owned
 	}
-	return LastApplied{namespace: p.last.namespace, addresses: p.ownedAddresses(), routes: p.ownedRoutes(), claims: p.madeRoutes()}
+	return LastApplied{
+		namespace: p.last.namespace,
+		addresses: p.ownedAddresses(),
+		routes:    p.ownedRoutes(),
+		claims:    p.madeRoutes(),
+	}
 }
 
 func (p *pass) ownedAddresses() []ownedAddress {
@@ -172,7 +177,9 @@ func (p *pass) ownedRoutes() []Route {
 	}
 	for _, list := range [][]found{s.left, s.extra} {
 		for i := range list {
-			out = append(out, list[i].unpack(p.name(list[i].link)))
+			if f := &list[i]; !f.doubt {
+				out = append(out, f.unpack(p.name(f.link)))
+			}
 		}
 	}
 	return out

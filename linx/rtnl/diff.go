@@ -36,36 +36,39 @@ type update struct {
 	held bool // another's route is in that place too
 }
 
-// changes says whether there is anything to do.
-func (p *difference) changes() bool {
-	return len(p.newAddresses)+len(p.marks)+len(p.swaps)+len(p.oldAddresses)+
-		len(p.newRoutes)+len(p.updates)+len(p.oldRoutes) > 0
+// size is how many changes there are to make.
+func (d *difference) size() int {
+	return len(d.newAddresses) + len(d.marks) + len(d.swaps) + len(d.oldAddresses) +
+		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes)
 }
 
+// changes says whether there is anything to do.
+func (d *difference) changes() bool { return d.size() > 0 }
+
 // converged says that there is nothing to do, to wait for or to complain about.
-func (p *difference) converged() bool { return !p.changes() && len(p.failed)+len(p.pending) == 0 }
+func (d *difference) converged() bool { return !d.changes() && len(d.failed)+len(d.pending) == 0 }
 
 // namer gives the name of the interface with an index.
 type namer func(index int32) string
 
 // diff compares. owns says which observed addresses are ours.
 func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name namer) *difference {
-	p := new(difference)
-	s.diffAddresses(p, policy, owns, name)
-	s.diffRoutes(p, policy, name)
-	return p
+	d := new(difference)
+	s.diffAddresses(d, policy, owns, name)
+	s.diffRoutes(d, policy, name)
+	return d
 }
 
-func (s *survey) diffAddresses(p *difference, policy ConflictPolicy, owns func(*address) bool, name namer) {
+func (s *survey) diffAddresses(d *difference, policy ConflictPolicy, owns func(*address) bool, name namer) {
 	kept := make([]bool, len(s.seen)) // in the place of a desired one
-	for n := range s.places {
-		i, place := int32(n), s.places[n]
+	for n, place := range s.places {
+		i := int32(n)
 		want := &s.want.state.Addresses[i]
 		if place.seen == 0 {
 			if err := s.absence(s.want.addresses[i].link); err != nil {
-				p.pending = append(p.pending, reconcile.Failure{Op: op(Create, want), Err: err})
+				d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: err})
 			} else {
-				p.newAddresses = append(p.newAddresses, i)
+				d.newAddresses = append(d.newAddresses, i)
 			}
 			continue
 		}
@@ -74,28 +77,28 @@ func (s *survey) diffAddresses(p *difference, policy ConflictPolicy, owns func(*
 		mine := owns(seen)
 		switch {
 		case place.right && seen.is(unix.IFA_F_DADFAILED):
-			p.failed = append(p.failed, reconcile.Failure{Op: op(Create, want), Err: errDuplicate})
-		case place.right && !mine && policy != Refuse && seen.protocol != s.protocol && !s.untagged:
-			p.marks = append(p.marks, i)
+			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: errDuplicate})
+		case place.right && !mine && policy != Refuse && s.tags:
+			d.marks = append(d.marks, i)
 		case place.right && seen.tentative():
-			p.pending = append(p.pending, reconcile.Failure{Op: op(Create, want), Err: errTentative})
+			d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: errTentative})
 		case place.right:
 		case mine || policy == TakeOver:
-			p.swaps = append(p.swaps, swap{i, *seen})
+			d.swaps = append(d.swaps, swap{i, *seen})
 		default:
-			p.failed = append(p.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
+			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
 				Holder: seen.holder(name), Protocol: int(seen.protocol)}})
 		}
 	}
 	for i := range s.seen {
 		if !kept[i] && owns(&s.seen[i]) {
-			p.oldAddresses = append(p.oldAddresses, s.seen[i])
+			d.oldAddresses = append(d.oldAddresses, s.seen[i])
 		}
 	}
 }
 
-func (s *survey) diffRoutes(p *difference, policy ConflictPolicy, name namer) {
-	p.oldRoutes = s.left
+func (s *survey) diffRoutes(d *difference, policy ConflictPolicy, name namer) {
+	d.oldRoutes = s.left
 	if s.missing == [2]int{} && len(s.extra) == 0 && len(s.theirs) == 0 {
 		return
 	}
@@ -107,9 +110,9 @@ func (s *survey) diffRoutes(p *difference, policy ConflictPolicy, name namer) {
 		var mine, others []found
 		mine, extra = take(extra, int32(n))
 		others, theirs = take(theirs, int32(n))
-		s.diffRoute(p, int32(n), mine, others, policy, name)
+		s.diffRoute(d, int32(n), mine, others, policy, name)
 	}
-	p.newRoutes = s.directFirst(p.newRoutes)
+	d.newRoutes = s.directFirst(d.newRoutes)
 }
 
 // directFirst puts routes without a gateway before those with one, which they may make reachable.
@@ -126,43 +129,30 @@ func (s *survey) directFirst(list []int32) []int32 {
 }
 
 // diffRoute decides about one desired route, and about what else is in its place: ours and others'.
-func (s *survey) diffRoute(p *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
+func (s *survey) diffRoute(d *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
 	want := s.want.route(i)
-	// To delete a merged next hop that is another's fails, and an update must not fail for that.
-	sure := len(mine)
-	for n := 0; n < sure; {
-		if mine[n].doubt {
-			sure--
-			mine[n], mine[sure] = mine[sure], mine[n]
-		} else {
-			n++
-		}
-	}
-	p.oldRoutes = append(p.oldRoutes, mine[sure:]...)
-	held := len(others) > 0 || sure < len(mine)
-	mine = mine[:sure]
 	adopted := slices.IndexFunc(others, func(f found) bool { return f.right && !f.strange })
 	switch {
 	case s.routes[i] == theirs && policy != Refuse && adopted >= 0:
-		p.updates = append(p.updates, update{at: i, olds: others[adopted : adopted+1]})
-		p.oldRoutes = append(p.oldRoutes, mine...)
+		d.updates = append(d.updates, update{at: i, olds: others[adopted : adopted+1]})
+		d.oldRoutes = append(d.oldRoutes, mine...)
 	case s.routes[i] != absent:
-		p.oldRoutes = append(p.oldRoutes, mine...)
+		d.oldRoutes = append(d.oldRoutes, mine...)
 	case s.absence(s.want.routes[i].link) != nil:
-		p.pending = append(p.pending, reconcile.Failure{Op: op(Create, want), Err: s.absence(s.want.routes[i].link)})
+		d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: s.absence(s.want.routes[i].link)})
 	case len(mine) > 0:
-		p.updates = append(p.updates, update{at: i, olds: mine, held: held})
+		d.updates = append(d.updates, update{at: i, olds: mine, held: len(others) > 0})
 	case len(others) == 0:
-		p.newRoutes = append(p.newRoutes, i)
+		d.newRoutes = append(d.newRoutes, i)
 	case policy == TakeOver && !slices.ContainsFunc(others, func(f found) bool { return f.strange }):
-		p.updates = append(p.updates, update{at: i, olds: others})
+		d.updates = append(d.updates, update{at: i, olds: others})
 	default:
 		holder := &others[0]
 		conflict := &ConflictError{Holder: holder.unpack(name(holder.link)), Protocol: int(holder.protocol)}
 		if policy == TakeOver {
 			conflict.Reason = "it has attributes that this package cannot name, so that it cannot be deleted safely"
 		}
-		p.failed = append(p.failed, reconcile.Failure{Op: op(Create, want), Err: conflict})
+		d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: conflict})
 	}
 }
 

@@ -22,6 +22,7 @@ type index struct {
 	slots     []int32 // open addressing over routes: position + 1; a map would take five times the memory
 	seed      maphash.Seed
 	reach     [2]reach // of IPv4 and IPv6 routes
+	count     [2]int   // of them
 }
 
 // reach is where the routes of one family are.
@@ -164,6 +165,7 @@ func (x *index) addRoute(i int32) error {
 	}
 	x.slots[slot] = i + 1
 	x.reach[which(p.v6)].add(p.table)
+	x.count[which(p.v6)]++
 	return nil
 }
 

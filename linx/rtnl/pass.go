@@ -130,10 +130,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 // conclude reports what the last observation says.
 func (p *pass) conclude(plan *difference) {
 	p.report.Converged = plan.converged()
-	p.report.Failed, p.report.Pending = plan.failed, plan.pending
-	if plan.changes() {
-		p.postpone(plan, fmt.Errorf("still not as desired after %d rounds", maximumRounds))
-	}
+	p.postpone(plan, fmt.Errorf("still not as desired after %d rounds", maximumRounds))
 }
 
 // owns says whether an observed address is ours.

@@ -17,15 +17,15 @@ type survey struct {
 	links []link          // by position in want.names
 	at    map[int32]int32 // from an interface's index to that position
 
-	seen   []address // all addresses
-	places []holder  // by desired address
-	tags   bool      // some address had an IFA_PROTO: this kernel keeps them
+	seen   []address  // all addresses
+	places []occupant // by desired address
+	tags   bool       // an address had an IFA_PROTO once: this kernel keeps them
 
 	routes  []standing         // by desired route
 	next    int32              // position of the desired route that is likely to be seen next
 	missing [2]int             // desired routes not in place, by family
 	extra   []found            // ours, in the place of a desired one, but not as desired
-	left    []found            // ours, not desired
+	left    []found            // ours, not desired; or in doubt
 	theirs  []found            // another's, in the place of a desired one; not complete unless read unfiltered
 	asked   map[askedKey]route // of LastApplied
 	made    map[askedKey]route // of this pass: IPv6 updates
@@ -33,8 +33,8 @@ type survey struct {
 	reread  bool               // the routes that come now are all there are, after ours alone
 }
 
-// holder is what was found where a desired address belongs.
-type holder struct {
+// occupant is what was found where a desired address belongs.
+type occupant struct {
 	seen  int32 // position in survey.seen + 1; 0: nothing
 	right bool  // it is what is desired
 }
@@ -72,13 +72,9 @@ func (s *survey) reset() {
 	clear(s.at)
 	s.seen = s.seen[:0]
 	s.places = zeroed(s.places, len(s.want.addresses))
-	s.tags = false
 	s.routes = zeroed(s.routes, len(s.want.routes))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
-	s.next, s.missing, s.reread = 0, [2]int{}, false
-	for i := range s.want.routes {
-		s.missing[which(s.want.routes[i].v6)]++
-	}
+	s.next, s.missing, s.reread = 0, s.want.count, false
 }
 
 // leansOnOthers says that a desired route is in place only as another's.
@@ -114,7 +110,7 @@ func (s *survey) seeAddress(a *address) {
 	if i, ok := s.want.address[key]; ok {
 		right := a.peer == ip{} && a.bits == s.want.addresses[i].bits
 		if !s.places[i].right {
-			s.places[i] = holder{seen: int32(len(s.seen)), right: right}
+			s.places[i] = occupant{seen: int32(len(s.seen)), right: right}
 		}
 	}
 }
@@ -227,6 +223,9 @@ func (s *survey) see(f *found, own bool) {
 		if !own {
 			s.theirs = append(s.theirs, *f)
 		}
+	case f.doubt: // a foreign one does no harm to ours, nor does the attempt to delete it
+		s.left = append(s.left, *f)
+		s.theirs = append(s.theirs, *f)
 	case own:
 		s.extra = append(s.extra, *f)
 	default:
