@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -32,12 +33,13 @@ var answers = sync.Pool{New: func() any { return new([answerSize]byte) }}
 // concurrent use, but do not overlap.
 //
 // An *Error is the kernel's answer, and the Conn is as good as before. Any other error in the middle of an
-// answer, such as that ctx ended, leaves answers unread, so it closes the Conn: whatever is asked next is
-// answered os.ErrClosed.
+// answer, such as that ctx ended, leaves answers unread, so it is the Conn's last: whatever is asked next is
+// answered os.ErrClosed. Its port id stays its own until Close, as filters may know it by that.
 type Conn struct {
 	socket *Socket
 	mu     sync.Mutex
 	seq    uint32
+	broken bool
 }
 
 // Dial opens a socket inside h, with extended acks and strict checking on. (Kernels before 4.20 check
@@ -169,10 +171,13 @@ func (c *Conn) doSome(b *Batch, i int, failed func(i int, err error)) (next int,
 }
 
 // exchange sends and then gives every message that comes to answer, until that says that it was the last.
-// ctx may end it any time; the Conn is closed then.
+// ctx may end it any time; the Conn is broken then.
 func (c *Conn) exchange(ctx context.Context, messages []byte, answer func(Header, []byte) (last bool)) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if c.broken {
+		return fmt.Errorf("rtnetlink: an earlier answer was left unread: %w", os.ErrClosed)
 	}
 	if err := c.socket.Send(messages); err != nil {
 		return fmt.Errorf("rtnetlink: sending: %w", err)
@@ -182,13 +187,8 @@ func (c *Conn) exchange(ctx context.Context, messages []byte, answer func(Header
 	last := false
 	stop := context.AfterFunc(ctx, func() { c.socket.SetDeadline(time.Unix(1, 0)) })
 	defer func() {
-		if !last {
-			c.socket.Close()
-		}
 		// Past the deadline no later exchange would read: that it was set is an end like any other.
-		if !stop() && last {
-			c.socket.Close()
-		}
+		c.broken = !stop() || !last
 	}()
 	for !last {
 		datagram, err := c.socket.Receive(buf[:])

@@ -206,6 +206,36 @@ func TestDumpCancelledAtItsEnd(t *testing.T) {
 	}
 }
 
+// A Conn that is broken keeps its port id until it is closed: what is known by that must not become another's.
+func TestBrokenConnKeepsItsPort(t *testing.T) {
+	c, n := dial(t)
+	h := handle(t, n)
+	taken := func() bool {
+		var err error
+		h.Do(func() error {
+			fd, _ := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
+			defer unix.Close(fd)
+			err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: c.PortID()})
+			return nil
+		})
+		return err == unix.EADDRINUSE
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var b Batch
+	addRoutes(t, c, 3000)
+	askRoutes(&b, 0)
+	if err := c.Dump(ctx, &b, func(uint16, []byte) error { cancel(); return nil }); err != context.Canceled {
+		t.Fatal(err)
+	}
+	if !taken() {
+		t.Error("the port id is free before Close")
+	}
+	c.Close()
+	if taken() {
+		t.Error("the port id is not free after Close")
+	}
+}
+
 func TestDumpWithAContextThatHasEnded(t *testing.T) {
 	c, _ := dial(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -221,7 +251,7 @@ func TestDumpWithAContextThatHasEnded(t *testing.T) {
 }
 
 // At whatever moment the context ends, the answer is whole or there is an error, and the Conn works or says
-// that it is closed.
+// that it is broken.
 func TestDumpCancelledAnytime(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	c, n := dial(t)
