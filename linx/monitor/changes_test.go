@@ -173,3 +173,16 @@ func (c *changer) alternativeName(name string) {
 	end()
 	c.do(&b)
 }
+
+// bridge makes or deletes one more link.
+func (c *changer) bridge(typ uint16, extra ...int) {
+	c.t.Helper()
+	var b rtnetlink.Batch
+	b.Begin(typ, flags(typ, extra))
+	b.Raw(make([]byte, unix.SizeofIfInfomsg))
+	b.String(unix.IFLA_IFNAME, "br9")
+	end := b.Nest(unix.IFLA_LINKINFO | unix.NLA_F_NESTED)
+	b.String(unix.IFLA_INFO_KIND, "bridge")
+	end()
+	c.do(&b)
+}

@@ -154,6 +154,12 @@ func TestPathReplaced(t *testing.T) {
 func TestNotifyEndsServe(t *testing.T) {
 	checkLeaks(t)
 	n := testns.New(t)
+	n.Netlink() // opened once, and so no leak of a subtest's
+	h, err := n.Namespace().Open() // one that Serve does not close: that would end whoever waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
 	type boom struct{}
 	for _, test := range []struct {
 		name string
@@ -165,6 +171,7 @@ func TestNotifyEndsServe(t *testing.T) {
 	} {
 		for _, on := range []string{"resync", "address"} {
 			t.Run(test.name+" on "+on, func(t *testing.T) {
+				checkLeaks(t)
 				var r recorder
 				calm := false
 				m := New(n.Namespace(), func(e Event) {
@@ -173,6 +180,10 @@ func TestNotifyEndsServe(t *testing.T) {
 						test.end()
 					}
 				}, Config{})
+				if err := m.Join(h); err != nil {
+					t.Fatal(err)
+				}
+				m.Close()
 				exit := member.Go(func() error { return m.Serve(context.Background()) })
 				r.wait(t, "the resync", isResync)
 				addAddress(t, n, "lo", "10.9.0.1/32")
