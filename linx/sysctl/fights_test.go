@@ -82,4 +82,26 @@ func TestNoFight(t *testing.T) {
 		}
 		last = r.LastApplied
 	}
+	f.values[forwardIf] = "9"
+	r := mustPass(t, f, Settings{"net.ipv4.ip_forward": "1", "net.ipv4.conf.eth0.forwarding": "2"}, last, true)
+	if len(r.Pending) > 0 || f.values[forwardIf] != "2" {
+		t.Errorf("somebody else's first write is taken for a fight: %v", r.Pending)
+	}
+}
+
+// Whatever a crash has left undone is no repair.
+func TestRepairs(t *testing.T) {
+	c := change{verb: Set, key: plain, value: "1"}
+	for what, is := range map[string]bool{
+		"a claim":       Owned{Applied: "1", Claimed: true}.repairs(c),
+		"another value": Owned{Applied: "2"}.repairs(c),
+		"a revert":      Owned{Applied: "1"}.repairs(change{verb: Revert, key: plain, value: "1"}),
+	} {
+		if is {
+			t.Errorf("%s counts as a repair", what)
+		}
+	}
+	if !(Owned{Applied: "1"}).repairs(c) {
+		t.Error("writing once more what was written is a repair")
+	}
 }

@@ -181,7 +181,6 @@ func (s *Source) Close() error {
 }
 
 func (s *Source) letGo() error {
-	s.gone = false
 	s.tree.close()
 	if s.tree.handle == nil {
 		return nil
