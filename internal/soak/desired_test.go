@@ -28,6 +28,7 @@ func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 	s := rtnl.State{Addresses: []rtnl.Address{
 		{Interface: "v0", Prefix: netip.PrefixFrom(first, 24)},
 		{Interface: "v0", Prefix: prefix("2001:db8:1::%x/64", 2+r.IntN(4))},
+		disputed(r.IntN(disputes)),
 	}}
 	if r.IntN(2) == 0 {
 		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "v0", Prefix: prefix("10.1.1.%d/24", 10+r.IntN(3))})
@@ -41,7 +42,7 @@ func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 		case 5:
 			route.Source = first
 		case 6:
-			route = rtnl.Route{Dst: mainDst(n), Metric: metric4, Type: rtnl.Blackhole}
+			route = disputedRoute
 		case 7:
 			route.Table = otherTable
 		}
@@ -90,6 +91,17 @@ func drawSide(r *rand.Rand, flawed bool) rtnl.State {
 	return s
 }
 
+// disputed are addresses that others make, too, as just the same; main wants one of them. Each is a network of its own, so
+// that no other's end is theirs.
+func disputed(n int) rtnl.Address {
+	return rtnl.Address{Interface: "v0", Prefix: prefix("10.1.9.%d/32", n)}
+}
+
+const disputes = 3
+
+// disputedRoute is a route that others make, too. No link can take it along.
+var disputedRoute = rtnl.Route{Dst: mainDst(6), Metric: metric4, Type: rtnl.Blackhole}
+
 func mainDst(n int) netip.Prefix  { return prefix("10.%d.0.0/16", 100+n) }
 func mainDst6(n int) netip.Prefix { return prefix("2001:db8:%d::/48", 100+n) }
 
@@ -99,6 +111,7 @@ type knob struct {
 	values   []sysctl.Value // none is the kernel's own default
 	flip     sysctl.Value   // what others write; empty: nobody does
 	optional bool           // not in every state
+	device   string         // the interface that it is of, if it is
 }
 
 // Interfaces' keys are not flipped: on a new interface the flip could come before the loop has seen the original.
@@ -111,9 +124,9 @@ var knobs = []knob{
 	{name: "net.ipv4.icmp_ratelimit", values: []sysctl.Value{"900", "1100"}, flip: "700"},
 	{name: "net.ipv4.tcp_keepalive_intvl", values: []sysctl.Value{"33", "34"}, optional: true},
 	{name: "net.ipv4.tcp_keepalive_probes", values: []sysctl.Value{"5"}, optional: true},
-	{name: "net.ipv4.conf.v0.arp_ignore", values: []sysctl.Value{"1", "2"}},
-	{name: "net.ipv4.conf.w0.arp_announce", values: []sysctl.Value{"1", "2"}, optional: true},
-	{name: "net.ipv6.conf.w0.hop_limit", values: []sysctl.Value{"65", "66"}, optional: true},
+	{device: "v0", name: "net.ipv4.conf.v0.arp_ignore", values: []sysctl.Value{"1", "2"}},
+	{device: "w0", name: "net.ipv4.conf.w0.arp_announce", values: []sysctl.Value{"1", "2"}, optional: true},
+	{device: "w0", name: "net.ipv6.conf.w0.hop_limit", values: []sysctl.Value{"65", "66"}, optional: true},
 }
 
 func drawKnobs(r *rand.Rand, flawed bool) sysctl.Settings {

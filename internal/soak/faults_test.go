@@ -28,6 +28,7 @@ var faults = []struct {
 	{4, sourceClosed},
 	{2, socketClosed},
 	{5, loopReadded},
+	{4, programRestarted},
 	{6, reconcileCalled},
 	{10, desiredPut},
 	{1, descriptorsExhausted},
@@ -38,10 +39,13 @@ var faults = []struct {
 	{10, routeDeleted},
 	{6, routeReplaced},
 	{14, slotToggled},
+	{5, addressTaken},
+	{3, routeTaken},
 	{8, sysctlFlipped},
 	{4, foreignSysctlSet},
 	{3, linkFlapped},
 	{3, linkRecreated},
+	{2, linkRenamed},
 	{3, bufferOverflown},
 	{2, pathUnmounted},
 	{1, namespaceReplaced},
@@ -141,6 +145,14 @@ func loopReadded(r *rand.Rand) step {
 	return step{"loop readded", fmt.Sprintf("loop %d: removed and added", n), func(w *world) { w.loops[n].readd() }}
 }
 
+// programRestarted ends a loop, and begins another one with another state from what is known of it on file.
+func programRestarted(r *rand.Rand) step {
+	n, seed := r.IntN(loops), r.Uint64()
+	return step{"program restarted", fmt.Sprintf("loop %d: another one, with desired state %#x", n, seed), func(w *world) {
+		w.loops[n].succeed(rand.New(rand.NewPCG(seed, 0)))
+	}}
+}
+
 // reconcileCalled has many ask for a pass, not all of whom wait for it.
 func reconcileCalled(r *rand.Rand) step {
 	n, callers, wait := r.IntN(loops), 1+r.IntN(8), time.Duration(r.IntN(20))*time.Millisecond
@@ -156,11 +168,17 @@ func reconcileCalled(r *rand.Rand) step {
 	}}
 }
 
-// desiredPut wants something else, one time in eight with something that cannot be had.
+// desiredPut wants something else, one time in eight with something that cannot be had, one time in eight many in a row.
 func desiredPut(r *rand.Rand) step {
-	n, flawed, seed := r.IntN(loops), r.IntN(8) == 0, r.Uint64()
-	return step{"desired put", fmt.Sprintf("loop %d: desired state %#x, flawed: %v", n, seed, flawed), func(w *world) {
-		w.loops[n].put(rand.New(rand.NewPCG(seed, 0)), flawed)()
+	n, flawed, times, seed := r.IntN(loops), r.IntN(8) == 0, 1, r.Uint64()
+	if r.IntN(8) == 0 {
+		times = 50
+	}
+	return step{"desired put", fmt.Sprintf("loop %d: desired state %#x, flawed: %v, times %d", n, seed, flawed, times), func(w *world) {
+		r := rand.New(rand.NewPCG(seed, 0))
+		for range times {
+			w.loops[n].put(r, flawed)()
+		}
 	}}
 }
 

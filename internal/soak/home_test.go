@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/thejerf/suture/v4"
 
@@ -53,6 +54,7 @@ type resident interface {
 	await(context.Context) error
 	end(ctx context.Context, release bool) error
 	readd()
+	succeed(r *rand.Rand)
 	explain() string
 }
 
@@ -150,6 +152,17 @@ func (h *home[D, L]) readd() {
 		h.t.Errorf("%s: Remove: %v", h, err)
 	}
 	h.token = h.tree.Add(h.loop)
+}
+
+// succeed stops the loop, and has another one, which wants something else, move in.
+func (h *home[D, L]) succeed(r *rand.Rand) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := h.loop.Stop(ctx); err != nil && !injected(err) {
+		h.t.Errorf("%s: Stop: %v", h, err)
+	}
+	h.desired, h.flawed = h.draw(r, false), false
+	h.moveIn()
 }
 
 // explain says why it has not converged.

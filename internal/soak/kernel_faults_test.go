@@ -30,7 +30,10 @@ func addressDeleted(r *rand.Rand) step {
 		}
 		p.checkForeign("before an address is deleted")
 		_ = deleteAddress(p.Netlink(), all[which]) // it may not be there at the moment
-		p.restore()                                // what was its secondary is gone
+		for n := range disputes {
+			p.taken[n] = p.taken[n] && disputed(n) != all[which]
+		}
+		p.restore() // what was its secondary is gone
 	}}
 }
 
@@ -84,6 +87,46 @@ func slotToggled(r *rand.Rand) step {
 	}}
 }
 
+// addressTaken has another writer make an address of its own just as main wants it now or later, or delete whoever's is
+// there.
+func addressTaken(r *rand.Rand) step {
+	n, which, make := r.IntN(places), r.IntN(disputes), r.IntN(3) != 0
+	return step{"address taken", fmt.Sprintf("place %d: disputed address %d, made: %v", n, which, make), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before an address is taken")
+		_ = deleteAddress(p.Netlink(), disputed(which))
+		p.taken[which] = false
+		if make {
+			p.taken[which] = p.first(addAddress(p.Netlink(), disputed(which)))
+		}
+	}}
+}
+
+// routeTaken is addressTaken for a route.
+func routeTaken(r *rand.Rand) step {
+	n, make := r.IntN(places), r.IntN(3) != 0
+	return step{"route taken", fmt.Sprintf("place %d: disputed route, made: %v", n, make), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before a route is taken")
+		route, err := netlinkRoute(p.Netlink(), disputedRoute)
+		if err != nil {
+			w.fail("%s: %v", p.name, err)
+		}
+		route.Protocol = 0 // whoever's
+		_ = p.Netlink().RouteDel(route)
+		route.Protocol = unix.RTPROT_STATIC
+		p.takenRoute = make && p.first(p.Netlink().RouteAdd(route))
+	}}
+}
+
+// first tells whether another writer came first with what main wants as well.
+func (p *place) first(err error) bool {
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		p.w.fail("%s: taking: %v", p.name, err)
+	}
+	return err == nil
+}
+
 // sysctlFlipped writes another value to a key of ours.
 func sysctlFlipped(r *rand.Rand) step {
 	n, k := r.IntN(places), knobs[r.IntN(len(knobs))]
@@ -126,12 +169,34 @@ func linkRecreated(r *rand.Rand) step {
 		p := w.places[n]
 		p.checkForeign("before a link is deleted")
 		p.onLink(name, p.Netlink().LinkDel)
+		delete(p.renamed, name)
+		if name == "v0" {
+			p.taken = [disputes]bool{}
+		}
 		pause(d)
 		if name == "v0" {
 			p.Veth("v0", "v1")
 		} else {
 			p.VethTo("w0", w.hub, p.farEnd())
 		}
+		p.restore()
+	}}
+}
+
+// linkRenamed gives an interface another name for a while. It is down meanwhile, as the kernel wants it.
+func linkRenamed(r *rand.Rand) step {
+	n, name, d := r.IntN(places), drawLink(r), drawPause(r)
+	return step{"link renamed", fmt.Sprintf("place %d: %s renamed for %v", n, name, d), func(w *world) {
+		p := w.places[n]
+		p.checkForeign("before a link is renamed")
+		p.onLink(name, p.Netlink().LinkSetDown)
+		p.onLink(name, func(l netlink.Link) error { return p.Netlink().LinkSetName(l, "x0") })
+		p.onLink("x0", p.Netlink().LinkSetUp)
+		p.renamed[name] = true
+		pause(d)
+		p.onLink("x0", p.Netlink().LinkSetDown)
+		p.onLink("x0", func(l netlink.Link) error { return p.Netlink().LinkSetName(l, name) })
+		p.onLink(name, p.Netlink().LinkSetUp)
 		p.restore()
 	}}
 }

@@ -78,17 +78,19 @@ func (s *slot) line() string {
 
 // fill makes it, as somebody else would. What is ours is replaced (IPv4) or joined (IPv6) by it.
 func (s *slot) fill(k *netlink.Handle) error {
-	if s.address.Interface != "" {
-		return addAddress(k, s.address)
-	}
-	r, err := netlinkRoute(k, s.route)
-	if err != nil {
-		return err
-	}
-	if s.route.Dst.Addr().Is6() {
-		err = k.RouteAppend(r)
-	} else {
-		err = k.RouteReplace(r)
+	var r *netlink.Route
+	var err error
+	switch {
+	case s.address.Interface != "":
+		err = addAddress(k, s.address)
+	case s.route.Dst.Addr().Is6():
+		if r, err = netlinkRoute(k, s.route); err == nil {
+			err = k.RouteAppend(r)
+		}
+	default:
+		if r, err = netlinkRoute(k, s.route); err == nil {
+			err = k.RouteReplace(r)
+		}
 	}
 	if errors.Is(err, unix.EEXIST) {
 		return nil
@@ -107,6 +109,7 @@ func (s *slot) empty(k *netlink.Handle) error {
 	return k.RouteDel(r)
 }
 
+// addAddress fails with EEXIST if it is there.
 func addAddress(k *netlink.Handle, a rtnl.Address) error {
 	link, err := k.LinkByName(a.Interface)
 	if err != nil {
@@ -116,10 +119,7 @@ func addAddress(k *netlink.Handle, a rtnl.Address) error {
 	if a.Prefix.Addr().Is6() {
 		addr.Flags = unix.IFA_F_NODAD
 	}
-	if err := k.AddrAdd(link, addr); !errors.Is(err, unix.EEXIST) {
-		return err
-	}
-	return nil
+	return k.AddrAdd(link, addr)
 }
 
 func deleteAddress(k *netlink.Handle, a rtnl.Address) error {
@@ -276,6 +276,14 @@ func (p *place) foreignLines() (lines []string) {
 			lines = append(lines, slots[i].line())
 		}
 	}
+	for n, taken := range p.taken {
+		if taken {
+			lines = append(lines, addressLine(disputed(n)))
+		}
+	}
+	if p.takenRoute {
+		lines = append(lines, routeLine(disputedRoute, unix.RTPROT_STATIC))
+	}
 	return lines
 }
 
@@ -298,6 +306,10 @@ func (p *place) checkForeign(when string) {
 func (p *place) checkAll() {
 	p.w.t.Helper()
 	want := slices.Concat(p.foreignLines(), stateLines(p.main.desired, mainProtocol), stateLines(p.side.desired, sideProtocol))
+	if p.takenRoute { // that is enough for main
+		ours := routeLine(disputedRoute, mainProtocol)
+		want = slices.DeleteFunc(want, func(line string) bool { return line == ours })
+	}
 	var lost, surplus []string
 	if !poll(patience, func() bool {
 		seen := p.look()
@@ -309,6 +321,9 @@ func (p *place) checkAll() {
 	for _, k := range knobs {
 		value, wanted := p.sysctls.desired[k.name]
 		if !wanted {
+			if p.renamed[k.device] {
+				continue
+			}
 			value = p.originals[k.name]
 		}
 		if got := p.read(k.name); got != string(value) {

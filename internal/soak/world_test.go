@@ -133,6 +133,13 @@ func (w *world) addMonitors() {
 var expected = []string{errInjected.Error(), "runtime.Goexit", "returned nil", "file already closed", "namespace gone",
 	"context canceled", "too many open files"}
 
+// injected tells whether a fault of ours is behind it.
+func injected(err error) bool { return isExpected(err.Error()) }
+
+func isExpected(reason string) bool {
+	return slices.ContainsFunc(expected, func(known string) bool { return strings.Contains(reason, known) })
+}
+
 // hear is the supervisors' event hook.
 func (w *world) hear(e suture.Event) {
 	var reason string
@@ -150,10 +157,8 @@ func (w *world) hear(e suture.Event) {
 	if e.Map()["supervisor_name"] != "monitors" {
 		w.restarts.Add(1)
 	}
-	for _, known := range expected {
-		if strings.Contains(reason, known) {
-			return
-		}
+	if isExpected(reason) {
+		return
 	}
 	w.oddLock.Lock()
 	defer w.oddLock.Unlock()
@@ -262,9 +267,12 @@ type place struct {
 	sysctls    *home[sysctl.Settings, sysctl.LastApplied]
 
 	// The model of what is others'.
-	filled    []bool                  // slots
-	values    map[string]string       // sysctls that no loop wants
-	originals map[string]sysctl.Value // of those that loops want
+	filled     []bool         // slots
+	taken      [disputes]bool // addresses in dispute that are others' now
+	takenRoute bool
+	values     map[string]string       // sysctls that no loop wants
+	originals  map[string]sysctl.Value // of those that loops want
+	renamed    map[string]bool         // interfaces that had another name for a while: the originals of their keys are lost
 }
 
 func (w *world) newPlace(n int, tree *suture.Supervisor) *place {
@@ -321,7 +329,7 @@ func (p *place) furnish() {
 	p.write("net.ipv4.conf.all.promote_secondaries", fmt.Sprint(p.n%2))
 	p.Veth("v0", "v1")
 	p.VethTo("w0", p.w.hub, p.farEnd())
-	p.values = map[string]string{}
+	p.values, p.renamed, p.taken, p.takenRoute = map[string]string{}, map[string]bool{}, [disputes]bool{}, false
 	if p.originals == nil { // later ones are the same, but the loops are there already
 		p.readOriginals()
 	}
