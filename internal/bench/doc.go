@@ -3,6 +3,7 @@
 // machine than about a library; the ratio, x-floor, does not.
 //
 //	go test ./internal/bench -run '^$' -bench .
+//	go run ./internal/bench/table # the same, and writes the README's tables
 //
 // Everything happens in throwaway namespaces.
 package bench

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -52,7 +51,7 @@ func (f *floor) address(typ, flags uint16, link byte) int {
 // await reads events until one of typ.
 func (f *floor) await(typ uint16) (ok bool) {
 	for !ok {
-		n, _, err := unix.Recvfrom(f.fd, f.in, 0)
+		n, err := unix.Read(f.fd, f.in)
 		if err != nil {
 			return false
 		}
@@ -62,21 +61,20 @@ func (f *floor) await(typ uint16) (ok bool) {
 }
 
 func (m *meter) once() time.Duration {
-	began := time.Now()
-	m.ask.flush(m.ask.address(unix.RTM_DELADDR, 0, m.link))
-	if !m.listen.await(unix.RTM_NEWADDR) {
-		m.b.Fatal("the listening socket failed")
-	}
-	return time.Since(began)
+	return clock(func() {
+		m.ask.flush(m.ask.address(unix.RTM_DELADDR, 0, m.link))
+		if !m.listen.await(unix.RTM_NEWADDR) {
+			m.b.Fatal("the listening socket failed")
+		}
+	})
 }
 
 // percentiles reports the median and the 99th.
-func percentiles(b *testing.B, times []time.Duration, name string) (median time.Duration) {
-	slices.Sort(times)
-	median = times[len(times)/2]
-	b.ReportMetric(float64(median.Nanoseconds())/1e6, name+"-median-ms")
+func percentiles(b *testing.B, times []time.Duration, name string) time.Duration {
+	middle := median(times)
+	b.ReportMetric(float64(middle.Nanoseconds())/1e6, name+"-median-ms")
 	b.ReportMetric(float64(times[len(times)*99/100].Nanoseconds())/1e6, name+"-p99-ms")
-	return median
+	return middle
 }
 
 // serve adds a loop to a supervisor and waits until it has converged.

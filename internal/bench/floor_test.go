@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -90,7 +89,7 @@ func (f *floor) flush(last int) {
 	}
 	f.out = f.out[:0]
 	for acked := false; !acked; {
-		n, _, err := unix.Recvfrom(f.fd, f.in, 0)
+		n, err := unix.Read(f.fd, f.in)
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -106,8 +105,7 @@ func (f *floor) flush(last int) {
 }
 
 // install adds routes, 128 a sendmsg.
-func (f *floor) install(routes []netip.Prefix, via netip.Addr, protocol byte, table uint32) time.Duration {
-	began := time.Now()
+func (f *floor) install(routes []netip.Prefix, via netip.Addr, protocol byte, table uint32) {
 	last := 0
 	for i, dst := range routes {
 		last = f.route(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL, dst, via, protocol, table)
@@ -116,12 +114,10 @@ func (f *floor) install(routes []netip.Prefix, via netip.Addr, protocol byte, ta
 		}
 	}
 	f.flush(last)
-	return time.Since(began)
 }
 
 // remove deletes them.
-func (f *floor) remove(routes []netip.Prefix, via netip.Addr, protocol byte, table uint32) time.Duration {
-	began := time.Now()
+func (f *floor) remove(routes []netip.Prefix, via netip.Addr, protocol byte, table uint32) {
 	last := 0
 	for i, dst := range routes {
 		last = f.route(unix.RTM_DELROUTE, 0, dst, via, protocol, table)
@@ -130,23 +126,32 @@ func (f *floor) remove(routes []netip.Prefix, via netip.Addr, protocol byte, tab
 		}
 	}
 	f.flush(last)
-	return time.Since(began)
 }
 
 // dump reads routes, filtered by the kernel (0: not), and looks at none.
-func (f *floor) dump(family byte, protocol byte, table uint32) (count int, took time.Duration) {
-	began := time.Now()
+func (f *floor) dump(family byte, protocol byte, table uint32) (count int) {
 	start := f.begin(unix.RTM_GETROUTE, unix.NLM_F_DUMP, family, 0, 0, 0, 0, protocol, 0, 0, 0, 0, 0, 0)
 	if table != 0 {
 		f.attr(unix.RTA_TABLE, native.AppendUint32(nil, table))
 	}
 	f.end(start)
+	return f.count()
+}
+
+// dumpAddresses reads all.
+func (f *floor) dumpAddresses() (count int) {
+	f.end(f.begin(unix.RTM_GETADDR, unix.NLM_F_DUMP, make([]byte, unix.SizeofIfAddrmsg)...))
+	return f.count()
+}
+
+// count sends the dump that is packed and counts what comes.
+func (f *floor) count() (count int) {
 	if err := unix.Sendto(f.fd, f.out, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		f.t.Fatal(err)
 	}
 	f.out = f.out[:0]
 	for done := false; !done; {
-		n, _, err := unix.Recvfrom(f.fd, f.in, 0)
+		n, err := unix.Read(f.fd, f.in)
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -161,7 +166,7 @@ func (f *floor) dump(family byte, protocol byte, table uint32) (count int, took 
 			}
 		})
 	}
-	return count, time.Since(began)
+	return count
 }
 
 func (f *floor) messages(b []byte, fn func(typ uint16, seq uint32, body []byte)) {

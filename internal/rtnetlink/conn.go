@@ -40,6 +40,7 @@ type Conn struct {
 	mu     sync.Mutex
 	seq    uint32
 	broken bool
+	calls  int
 }
 
 // Dial opens a socket inside h, with extended acks and strict checking on. (Kernels before 4.20 check
@@ -60,6 +61,13 @@ func (c *Conn) Close() error { return c.socket.Close() }
 
 // PortID is the socket's netlink port id: what the events of changes made through it carry.
 func (c *Conn) PortID() uint32 { return c.socket.PortID() }
+
+// Calls is how many times the Conn has sent to the kernel and received from it, for tests of how that grows.
+func (c *Conn) Calls() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls
+}
 
 // Dump sends the one request in b, begun with NLM_F_DUMP, and gives each message of the answer to fn:
 // its type and its body, behind the netlink header, valid during the call only. An error of fn ends
@@ -179,6 +187,7 @@ func (c *Conn) exchange(ctx context.Context, messages []byte, answer func(Header
 	if c.broken {
 		return fmt.Errorf("rtnetlink: an earlier answer was left unread: %w", os.ErrClosed)
 	}
+	c.calls++
 	if err := c.socket.Send(messages); err != nil {
 		return fmt.Errorf("rtnetlink: sending: %w", err)
 	}
@@ -191,6 +200,7 @@ func (c *Conn) exchange(ctx context.Context, messages []byte, answer func(Header
 		c.broken = !stop() || !last
 	}()
 	for !last {
+		c.calls++
 		datagram, err := c.socket.Receive(buf[:])
 		switch {
 		case ctx.Err() != nil:

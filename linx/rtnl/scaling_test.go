@@ -1,0 +1,113 @@
+package rtnl
+
+import (
+	"fmt"
+	"net/netip"
+	"runtime"
+	"testing"
+)
+
+// many gives n routes of one family in a table.
+func many(n int, v6 bool, table uint32) State {
+	s := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	gateway := ipa("10.0.0.1")
+	if v6 {
+		s.Addresses[0].Prefix, gateway = pfx("2001:db8::2/64"), ipa("2001:db8::1")
+	}
+	for i := range n {
+		var dst netip.Prefix
+		if v6 {
+			dst = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb9, 0, byte(i >> 16), byte(i >> 8), byte(i)}), 64)
+		} else {
+			dst = netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(16 + i>>16), byte(i >> 8), byte(i), 0}), 24)
+		}
+		s.Routes = append(s.Routes, Route{Dst: dst, Gateway: gateway, Table: table})
+	}
+	return s
+}
+
+// effort is what work takes, but for time, which depends on the machine.
+type effort struct{ allocations, calls int }
+
+// measure counts what f takes of the process, and of the source's connection to the kernel.
+func (k *kernel) measure(f func()) effort {
+	var before, after runtime.MemStats
+	calls := 0
+	if k.src.conn != nil {
+		calls = k.src.conn.Calls()
+	}
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return effort{int(after.Mallocs - before.Mallocs), k.src.conn.Calls() - calls}
+}
+
+// life is the passes over n routes that TestScaling looks at, in that order, and how many allocations each may cost a
+// route. Where routes are in place, none does; those that are removed are nowhere but in the report.
+var life = []struct {
+	pass        string
+	allocations float64
+}{{"first convergence", 0.2}, {"in place", 0}, {"1 % drift", 0.2}, {"removal", 1.5}}
+
+// TestScaling: what a pass takes grows with the number of routes no faster than that, and little for each.
+func TestScaling(t *testing.T) {
+	sizes := []int{1000, 2000, 4000, 8000}
+	for _, v6 := range []bool{false, true} {
+		efforts := make([][]effort, len(life))
+		for _, n := range sizes {
+			for i, e := range liveThrough(t, n, v6) {
+				efforts[i] = append(efforts[i], e)
+			}
+		}
+		for i, l := range life {
+			e := efforts[i]
+			name := fmt.Sprintf("IPv6 %v, %s", v6, l.pass)
+			t.Logf("%s of %v routes: %v", name, sizes, e)
+			for i, n := range sizes {
+				if limit := 100 + int(l.allocations*float64(n)); e[i].allocations > limit {
+					t.Errorf("%s: %d allocations for %d routes, want at most %d", name, e[i].allocations, n, limit)
+				}
+				if limit := 30 + n/30; e[i].calls > limit { // 128 requests a call, and their answers
+					t.Errorf("%s: %d calls for %d routes, want at most %d", name, e[i].calls, n, limit)
+				}
+				if i >= 2 {
+					linear(t, name+": allocations", e[i-2].allocations, e[i-1].allocations, e[i].allocations)
+					linear(t, name+": calls", e[i-2].calls, e[i-1].calls, e[i].calls)
+				}
+			}
+		}
+	}
+}
+
+// linear checks the efforts for n, 2n and 4n: the second step is twice as long as the first one. (Squares: four times.)
+func linear(t *testing.T, what string, once, twice, fourTimes int) {
+	t.Helper()
+	const noise = 30
+	if step := twice - once; fourTimes-twice > step*5/2+noise {
+		t.Errorf("%s: %d, %d, %d for twice as many routes each", what, once, twice, fourTimes)
+	}
+}
+
+// liveThrough makes the passes of life.
+func liveThrough(t *testing.T, n int, v6 bool) []effort {
+	k := newKernel(t, Options{})
+	state := many(n, v6, 0)
+	none := State{Addresses: state.Addresses}
+	k.converge(none)
+	pass := func(state State, applied int) effort {
+		return k.measure(func() {
+			if r := k.pass(state); !r.Converged || len(r.Applied) != applied {
+				t.Fatalf("converged %v, applied %d, want %d", r.Converged, len(r.Applied), applied)
+			}
+		})
+	}
+	first := pass(state, n)
+	k.settled(state)
+	inPlace := pass(state, 0)
+	for _, r := range state.Routes[:n/100] {
+		if err := k.Netlink().RouteDel(k.route(r, DefaultProtocol)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return []effort{first, inPlace, pass(state, n/100), pass(none, n)}
+}
