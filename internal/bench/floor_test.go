@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/internal/testns"
+	"github.com/linx-go/linx-go/linx/sysctl"
 )
 
 // floor is a minimal raw netlink program in one namespace: a blocking socket and two buffers.
@@ -207,6 +208,9 @@ var families = []family{
 // world is a namespace with an interface v0 that reaches the gateways, and no sound from anybody else.
 func world(b testing.TB) *testns.Net {
 	n := testns.New(b)
+	if err := sysctl.Write(n.Namespace(), "net.ipv6.conf.default.accept_dad", "0"); err != nil {
+		b.Fatal(err) // link-local addresses would be heard of seconds later
+	}
 	n.Veth("v0", "v1")
 	h := n.Netlink()
 	link, err := h.LinkByName("v0")
