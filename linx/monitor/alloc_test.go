@@ -29,7 +29,7 @@ func TestNoAllocationPerEvent(t *testing.T) {
 		}
 		told = 0
 		before := mallocs()
-		if err := m.session.drain(false, m.notify); err != nil {
+		if err := m.session.drain(nil, m.notify); err != nil {
 			t.Fatal(err)
 		}
 		least = min(least, mallocs()-before)

@@ -154,7 +154,7 @@ func TestPathReplaced(t *testing.T) {
 func TestNotifyEndsServe(t *testing.T) {
 	checkLeaks(t)
 	n := testns.New(t)
-	n.Netlink() // opened once, and so no leak of a subtest's
+	n.Netlink()                    // opened once, and so no leak of a subtest's
 	h, err := n.Namespace().Open() // one that Serve does not close: that would end whoever waits
 	if err != nil {
 		t.Fatal(err)

@@ -25,8 +25,8 @@ type session struct {
 	log    *slog.Logger
 }
 
-// datagrams are the buffers of monitors that are reading: an idle one holds none. No datagram of the
-// kernel's is known to be larger.
+// datagrams are the buffers of monitors that are reading: an idle one holds none. Few events are larger (of
+// a link with hundreds of names, say); they are told of as Resync.
 var datagrams = sync.Pool{New: func() any { return new([32 << 10]byte) }}
 
 // join opens the socket, and all that Serve will need besides: what cannot be had is to be refused here.
@@ -102,10 +102,9 @@ func (s *session) listen(ctx context.Context, resync bool, notify func(Event)) e
 func (s *session) read(notify func(Event)) error {
 	for {
 		// Whoever waits here is idle and needs no buffer.
-		err := s.socket.Wait()
-		lost := errors.Is(err, unix.ENOBUFS)
-		if err != nil && !lost {
-			return err
+		lost := s.socket.Wait()
+		if lost != nil && !errors.Is(lost, unix.ENOBUFS) {
+			return lost
 		}
 		if err := s.drain(lost, notify); err != nil {
 			return err
@@ -113,23 +112,23 @@ func (s *session) read(notify func(Event)) error {
 	}
 }
 
-// drain tells of what is queued. Once something was lost, the kernel drops silently until the queue has
-// been empty (NETLINK_S_CONGESTED), so Resync has to wait for that: said any earlier, what it makes
-// somebody look at could change unheard.
-func (s *session) drain(lost bool, notify func(Event)) error {
+// drain tells of what is queued. lost says why something is missing already; nil: nothing is. The kernel,
+// once it has dropped an event, drops all, silently, until the queue has been empty (NETLINK_S_CONGESTED). So
+// Resync has to wait for that: said any earlier, what it makes somebody look at could change unheard.
+func (s *session) drain(lost error, notify func(Event)) error {
 	buf := datagrams.Get().(*[32 << 10]byte)
 	defer datagrams.Put(buf)
 	for {
 		datagram, err := s.socket.TryReceive(buf[:])
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			if lost {
-				s.log.Warn("events lost: the receive buffer was full", "bytes", s.buffer)
+			if lost != nil {
+				s.log.Warn("events lost", "error", lost, "buffer", s.buffer)
 				notify(Event{})
 			}
 			return nil
 		case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EMSGSIZE):
-			lost = true
+			lost = err
 		case err != nil:
 			return err
 		default:
