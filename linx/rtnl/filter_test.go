@@ -47,9 +47,7 @@ func (k *kernel) heard(n *atomic.Int64, change func()) int64 {
 // ours is, and all foreign routes are while something conflicts, waits, or is satisfied by another's.
 func TestFilter(t *testing.T) {
 	k := newKernel(t, Options{})
-	for _, v := range []string{"v0", "v1"} { // no events of the kernel's own making
-		k.sysctl("net/ipv6/conf/"+v+"/disable_ipv6", "1")
-	}
+	k.silence()
 	address := []Address{{"v0", pfx("10.0.0.2/24")}}
 	state := State{Addresses: address, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}}}
 	k.converge(state)
@@ -79,5 +77,32 @@ func TestFilter(t *testing.T) {
 	k.converge(waiting)
 	if got := k.heard(n, func() { k.run("route add blackhole 10.8.0.0/16 proto static") }); got != 0 {
 		t.Errorf("%d hints once nothing waits any more", got)
+	}
+}
+
+// silence keeps the kernel from making events of its own: a young namespace has link-local addresses to settle.
+func (k *kernel) silence() {
+	for _, v := range []string{"v0", "v1"} {
+		k.sysctl("net/ipv6/conf/"+v+"/disable_ipv6", "1")
+	}
+}
+
+// TestGroupsFollowState: a state without routes does not hear of any; one that comes to have some does.
+func TestGroupsFollowState(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.silence()
+	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	k.converge(state)
+	n := k.hints()
+	if got := k.heard(n, func() { k.run("route add blackhole 10.9.0.0/16"); k.run("route del blackhole 10.9.0.0/16") }); got != 0 {
+		t.Errorf("%d hints of routes, with none desired", got)
+	}
+	state.Routes = []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}, {Dst: pfx("2001:db8:1::/48"), Type: Blackhole}}
+	k.converge(state)
+	k.mustHear(n, func() { k.run("route del blackhole 10.3.0.0/16") })
+	k.mustHear(n, func() { k.run("-6 route del blackhole 2001:db8:1::/48 dev lo") })
+	k.converge(State{Addresses: state.Addresses})
+	if got := k.heard(n, func() { k.run("route add blackhole 10.9.0.0/16"); k.run("route del blackhole 10.9.0.0/16") }); got != 0 {
+		t.Errorf("%d hints of routes, with none desired any more", got)
 	}
 }

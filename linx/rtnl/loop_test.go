@@ -139,24 +139,6 @@ func TestMonitorFails(t *testing.T) {
 	}
 }
 
-// TestGroupsFollowState: a state that comes to need routes is told of their events.
-func TestGroupsFollowState(t *testing.T) {
-	k := newKernel(t, Options{})
-	only := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
-	loop, _ := k.serve(only, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
-	k.waitConverged(loop)
-	state := State{Addresses: only.Addresses, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}, {Dst: pfx("2001:db8:1::/48"), Interface: "v0"}}}
-	if err := loop.PutDesired(state); err != nil {
-		t.Fatal(err)
-	}
-	k.waitConverged(loop)
-	for range 2 {
-		k.run("route del blackhole 10.3.0.0/16")
-		k.run("-6 route del 2001:db8:1::/48")
-		k.eventually(func() bool { return len(k.ipRoutes("main")) == 2 })
-	}
-}
-
 // TestQuiet: foreign routes that cannot matter wake nobody, and a pass that changes something is followed
 // by one at most.
 func TestQuiet(t *testing.T) {
