@@ -48,18 +48,19 @@ func explainAbsence(tree *os.Root, ns linx.Namespace, k key) error {
 	}
 	for _, m := range modules {
 		if strings.HasPrefix(string(k), m.dir+"/") && !there(m.dir) {
-			return &absentError{fmt.Sprintf("there is no %s: kernel module %s is not loaded, or not to be had", key(m.dir), m.module), false}
+			what := fmt.Sprintf("there is no %s: kernel module %s is not loaded, or not to be had", key(m.dir), m.module)
+			return &absentError{what, false}
 		}
 	}
+	what := "this kernel does not have it, or a module is not loaded"
 	if k.domain() == network && ns != linx.Self() {
-		return &absentError{"this kernel does not have it, a module is not loaded, or it is there in the first network namespace alone", false}
+		what += ", or it is there in the first network namespace alone"
 	}
-	return &absentError{"this kernel does not have it, or a module is not loaded", false}
+	return &absentError{what, false}
 }
 
-func parent(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }
-
-// explainRefusal says of a permission that was denied which one is missing, where that can be told from the mode.
+// explainRefusal says of a permission that was denied which one is missing, where that can be told from the
+// mode.
 func explainRefusal(k key, mode fs.FileMode, err error) error {
 	switch {
 	case !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EPERM):

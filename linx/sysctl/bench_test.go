@@ -82,8 +82,8 @@ func BenchmarkSteadyPass(b *testing.B) {
 	b.ReportMetric(float64(floor.Nanoseconds())/float64(b.N)/500, "floor-ns/key")
 }
 
-// BenchmarkDrift is the time from somebody's write until the key is as desired again, by the hint of inotify (of the key itself)
-// and of NETCONF (ip_forward, which moves it).
+// BenchmarkDrift is the time from somebody's write until the key is as desired again, by the hint of
+// inotify (of the key itself) and of NETCONF (ip_forward, which moves it).
 func BenchmarkDrift(b *testing.B) {
 	for name, c := range map[string]struct{ desired, write string }{
 		"inotify": {"net/ipv4/tcp_syncookies", "net/ipv4/tcp_syncookies"},

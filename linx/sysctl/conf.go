@@ -6,13 +6,15 @@ import (
 	"strings"
 )
 
-// ParseConf reads the text of sysctl.d(5) files into Settings: lines "key = value", patterns, and exclusions ("-key"); lines that
-// are empty, or begin with # or ;, say nothing. Join the texts of several files in the order of their precedence, the weakest
-// first: of several lines for one key the last one counts.
+// ParseConf reads the text of sysctl.d(5) files into Settings: lines "key = value", patterns, and
+// exclusions ("-key"); lines that are empty, or begin with # or ;, say nothing. Join the texts of several
+// files in the order of their precedence, the weakest first: of several lines for one key the last one
+// counts.
 //
-// A minus sign before an assignment, which lets sysctl(8) pass over errors, says nothing either: no failing key holds
-// up others here. In one respect order matters in files and not in Settings: a later pattern goes before an earlier one that matches the
-// same keys, even if that is the more specific one. Such a line is refused.
+// A minus sign before an assignment, which lets sysctl(8) pass over errors, says nothing either: no failing
+// key holds up others here. In one respect order matters in files and not in Settings: a later pattern goes
+// before an earlier one that matches the same keys, even if that is the more specific one. Such a line is
+// refused.
 //
 // Errors name the line. Whether keys are to be had in a namespace, New says.
 func ParseConf(text string) (Settings, error) {
@@ -82,8 +84,8 @@ func (w *wishes) checkOrder(k key, value Value, lines map[key]int) error {
 			continue // the same one, given again
 		}
 		if q.specific() >= p.specific() && p.overlaps(q) && !p.value.is(q.value) {
-			return fmt.Errorf("pattern %q may match a key that %q of line %d matches, which is as specific or more: put it before that line, "+
-				"or give such keys by name", k, q.glob, lines[q.glob])
+			return fmt.Errorf("pattern %q may match a key that %q of line %d matches, which is as specific or more: "+
+				"put it before that line, or give such keys by name", k, q.glob, lines[q.glob])
 		}
 		rest = append(rest, q)
 	}

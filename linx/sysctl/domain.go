@@ -52,7 +52,8 @@ func hasAnyPrefix(s string, prefixes ...string) bool {
 // isPath tells whether ns is a linx.Path. Namespaces are comparable, and a Path's String is its path.
 func isPath(ns linx.Namespace) bool { return ns == linx.Path(ns.String()) }
 
-// checkDomain refuses keys whose value in ns is not to be had: what a thread would read there is another namespace's.
+// checkDomain refuses keys whose value in ns is not to be had: what a thread would read there is another
+// namespace's.
 func checkDomain(ns linx.Namespace, k key) error {
 	if ns == linx.Self() {
 		return nil
@@ -61,11 +62,13 @@ func checkDomain(ns linx.Namespace, k key) error {
 	case d == network:
 		return nil
 	case d == user:
-		return fmt.Errorf("belongs to a user namespace, which a Go program cannot enter: it can be set for linx.Self alone, not for %s", ns)
+		return fmt.Errorf("belongs to a user namespace, which a Go program cannot enter: "+
+			"it can be set for linx.Self alone, not for %s", ns)
 	case d == global:
 		return fmt.Errorf("is one for the whole machine: set it for linx.Self, not for %s", ns)
 	case isPath(ns):
-		return fmt.Errorf("belongs to a UTS or IPC namespace, and %s names a network namespace: set it for linx.Self or linx.PID", ns)
+		return fmt.Errorf("belongs to a UTS or IPC namespace, and %s names a network namespace: "+
+			"set it for linx.Self or linx.PID", ns)
 	default:
 		return nil
 	}

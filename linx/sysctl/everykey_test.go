@@ -15,8 +15,8 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// writableKeys gives the keys of a namespace that hold a state and may be written. Those that are not the namespace's own,
-// the kernel makes read-only in it.
+// writableKeys gives the keys of a namespace that hold a state and may be written. Those that are not the
+// namespace's own, the kernel makes read-only in it.
 func writableKeys(t testing.TB, ns linx.Namespace) []string {
 	t.Helper()
 	names, err := List(ns, "net")
@@ -26,7 +26,8 @@ func writableKeys(t testing.TB, ns linx.Namespace) []string {
 	var writable []string
 	for _, name := range names {
 		k, _ := parseKey(name)
-		// disable_ipv6 and forwarding move other keys. The last one is one switch for all, and cannot be turned off again.
+		// disable_ipv6 and forwarding move other keys. The last one is one switch for all, and cannot be
+		// turned off again.
 		if checkState(k) != nil || strings.HasSuffix(name, ".disable_ipv6") || name == "net.ipv6.conf.all.forwarding" || name == "net.netfilter.nf_hooks_lwtunnel" {
 			continue
 		}
@@ -52,8 +53,9 @@ func candidates(now Value) []Value {
 	return []Value{"", "8080-8080,80", "reno", "00000003", "pfifo_fast"}
 }
 
-// TestEveryKey takes each writable key of a namespace to other values, through a source: what the kernel accepts converges and stays,
-// what it does not is reported, and reverting restores what was there, all of it.
+// TestEveryKey takes each writable key of a namespace to other values, through a source: what the kernel
+// accepts converges and stays, what it does not is reported, and reverting restores what was there, all of
+// it.
 func TestEveryKey(t *testing.T) {
 	n := testns.New(t)
 	n.Veth("v0", "v1")
@@ -119,8 +121,8 @@ func TestEveryKey(t *testing.T) {
 	}
 }
 
-// TestManyKeys has random sets of keys desired together and in turn: what is reported as converged is there, and in the end all
-// is as it was.
+// TestManyKeys has random sets of keys desired together and in turn: what is reported as converged is
+// there, and in the end all is as it was.
 func TestManyKeys(t *testing.T) {
 	n := testns.New(t)
 	n.Veth("v0", "v1")

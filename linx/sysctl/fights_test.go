@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// Somebody undoes one key between all passes, for an hour: it is repaired ever more rarely, and told of once, while other keys
-// are repaired in each pass. When they cease, the fight is over, told of once as well.
+// Somebody undoes one key between all passes, for an hour: it is repaired ever more rarely, and told of
+// once, while other keys are repaired in each pass. When they cease, the fight is over, told of once as
+// well.
 func TestFight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -63,6 +63,14 @@ func (k key) String() string { return swap.Replace(string(k)) }
 // parts gives the path's segments.
 func (k key) parts() []string { return strings.Split(string(k), "/") }
 
+// name gives the last part.
+func (k key) name() string { return string(k[strings.LastIndexByte(string(k), '/')+1:]) }
+
+// directory gives all but the last part.
+func (k key) directory() string { return parent(string(k)) }
+
+func parent(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }
+
 // device gives the interface that the key is about, with the directory that the kernel makes for it:
 // "eth0" and "net/ipv4/conf/eth0". Empty: it is about none. The trees of all and default are always there.
 func (k key) device() (name, dir string) {

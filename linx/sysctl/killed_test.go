@@ -16,7 +16,8 @@ import (
 	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
-// killedChild names, for the process that TestKilled starts and kills, the namespace to work in and the file for its ledger.
+// killedChild names, for the process that TestKilled starts and kills, the namespace to work in and the
+// file for its ledger.
 const killedChild = "LINX_SYSCTL_KILLED"
 
 var killedKeys = []string{"net/ipv4/tcp_syncookies", "net/ipv4/ip_local_port_range", "net/ipv4/neigh/lo/retrans_time_ms",
@@ -78,8 +79,8 @@ func TestKilledChild(t *testing.T) {
 	t.Fatal(err)
 }
 
-// TestKilled kills processes in the middle of their passes, at random points. What each left in its ledger is enough to give
-// back, in the end, all that was there before the first.
+// TestKilled kills processes in the middle of their passes, at random points. What each left in its ledger
+// is enough to give back, in the end, all that was there before the first.
 func TestKilled(t *testing.T) {
 	n := testns.New(t)
 	turn(t, n, "net/ipv4/neigh/lo/retrans_time_ms", "1000")

@@ -26,7 +26,8 @@ func served(t *testing.T, src *Source, desired Settings, cfg Config) *Loop {
 	return loop
 }
 
-// The timer alone converges, heals what others do, and follows a new desired state; releasing the loop gives back what was.
+// The timer alone converges, heals what others do, and follows a new desired state; releasing the loop
+// gives back what was.
 func TestLoopByTimer(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	everywhere(t, func(t *testing.T, n *testns.Net, ns linx.Namespace) {

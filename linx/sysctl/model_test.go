@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestModel drives passes over a fake tree, between which anybody writes, interfaces come and go, claims are refused
-// and passes crash, and holds against them what the documentation promises.
+// TestModel drives passes over a fake tree, between which anybody writes, interfaces come and go, claims
+// are refused and passes crash, and holds against them what the documentation promises.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{fake: newFake()}
@@ -166,8 +166,8 @@ func clone(l LastApplied) LastApplied {
 	panic(err)
 }
 
-// TestOriginalsComeBack: whatever is desired in turn, and however often a pass crashes on the way, reverting gives back what was
-// there before.
+// TestOriginalsComeBack: whatever is desired in turn, and however often a pass crashes on the way,
+// reverting gives back what was there before.
 func TestOriginalsComeBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{fake: newFake()}

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/thejerf/suture/v4"
@@ -16,15 +15,18 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// groups are what the kernel tells of on netlink: interfaces that come, go and change their names, as their keys are new files
-// then; and the settings that NETCONF knows of, which it tells of even when another key has moved them.
+// groups are what the kernel tells of on netlink: interfaces that come, go and change their names, as their
+// keys are new files then; and the settings that NETCONF knows of, which it tells of even when another key
+// has moved them.
 var groups = []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_MPLS_NETCONF}
 
-// Subscribe joins the events that may concern the keys of the passes that follow; see reconcile.Subscriber. It
-// hints when one of them, or a key that moves it, is written through this mount of procfs, when the kernel tells of an
-// interface's setting, and when an interface comes, goes or changes its name. What it cannot tell of, Unhinted names.
+// Subscribe joins the events that may concern the keys of the passes that follow; see reconcile.Subscriber.
+// It hints when one of them, or a key that moves it, is written through this mount of procfs, when the
+// kernel tells of an interface's setting, and when an interface comes, goes or changes its name. What it
+// cannot tell of, Unhinted names.
 //
-// It takes an inotify instance, of which fs.inotify.max_user_instances bounds the number, and a netlink socket.
+// It takes an inotify instance, of which fs.inotify.max_user_instances bounds the number, and a netlink
+// socket.
 func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -129,7 +131,8 @@ func (m *events) Serve(ctx context.Context) error {
 	return until(ctx, m.socket.Close, func() error {
 		err := m.socket.Wait()
 		concerns := errors.Is(err, unix.ENOBUFS)
-		// All of them before the hint: having lost some, the kernel loses more until the queue was empty once.
+		// All of them before the hint: having lost some, the kernel loses more until the queue was empty
+		// once.
 		for err == nil || errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EMSGSIZE) {
 			var datagram []byte
 			datagram, err = m.socket.TryReceive(m.buf[:])
@@ -138,6 +141,7 @@ func (m *events) Serve(ctx context.Context) error {
 				concerns = m.concerns(datagram) || concerns
 			case !errors.Is(err, unix.EAGAIN):
 				concerns = true
+				clear(m.names) // some may have gone unheard
 			}
 		}
 		if !errors.Is(err, unix.EAGAIN) {
@@ -150,8 +154,8 @@ func (m *events) Serve(ctx context.Context) error {
 	})
 }
 
-// concerns tells whether a datagram is worth a hint. Of interfaces, only those that are new to it, gone, or called
-// otherwise are: the kernel tells of them for a hundred other reasons.
+// concerns tells whether a datagram is worth a hint. Of interfaces, only those that are new to it, gone, or
+// called otherwise are: the kernel tells of them for a hundred other reasons.
 func (m *events) concerns(datagram []byte) bool {
 	concerns := false
 	for header, body := range rtnetlink.Messages(datagram) {
@@ -186,19 +190,14 @@ type gone struct {
 
 func (m *gone) String() string { return m.name + ": namespace" }
 
-func (m *gone) Serve(ctx context.Context) error {
-	err := m.handle.Wait(ctx)
-	if errors.Is(err, os.ErrClosed) && ctx.Err() == nil {
-		return fmt.Errorf("sysctl: the source was closed under its monitor: %w", err)
-	}
-	return err
-}
+func (m *gone) Serve(ctx context.Context) error { return m.handle.Wait(ctx) }
 
-// Unhinted gives the keys of the latest pass, in dot form and in order, whose changes no monitor tells of, so that only the timer finds
-// them: those of the UTS and IPC namespaces of a process, those beyond MaxKept, those that a module would bring, and all
-// of them while there is no subscription. All others the monitor tells of when they are written through this process's mount of
-// procfs; what a process writes through another mount, as a container has, only NETCONF tells of: forwarding, rp_filter,
-// proxy_arp, proxy_ndp, ignore_routes_with_linkdown.
+// Unhinted gives the keys of the latest pass, in dot form and in order, whose changes no monitor tells of,
+// so that only the timer finds them: those of the UTS and IPC namespaces of a process, those beyond
+// MaxKept, those that a module would bring, and all of them while there is no subscription. All others the
+// monitor tells of when they are written through this process's mount of procfs; what a process writes
+// through another mount, as a container has, only NETCONF tells of: forwarding, rp_filter, proxy_arp,
+// proxy_ndp, ignore_routes_with_linkdown.
 func (s *Source) Unhinted() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -222,7 +221,8 @@ func (s *Source) takeWatcher() {
 	}
 }
 
-// note remembers the keys of a pass for Unhinted, but for those whose interface is not there: that it comes is told of.
+// note remembers the keys of a pass for Unhinted, but for those whose interface is not there: that it comes
+// is told of.
 func (s *Source) note(p *pass) {
 	latest := slices.DeleteFunc(slices.Clone(p.keys), func(k key) bool {
 		var absent *absentError

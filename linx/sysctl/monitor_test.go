@@ -17,7 +17,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// listen subscribes and serves the monitor until the test ends. Each hint that it gives is in the channel, as far as there is room.
+// listen subscribes and serves the monitor until the test ends. Each hint that it gives is in the channel,
+// as far as there is room.
 func listen(t testing.TB, s *Source) <-chan struct{} {
 	t.Helper()
 	hints := make(chan struct{}, 1)
@@ -53,8 +54,8 @@ func hinted(t testing.TB, hints <-chan struct{}, by string) {
 	}
 }
 
-// settled takes the hints of what was written before: they come at once, if the machine is not too busy, and a late one would only
-// make a test that ought to fail pass.
+// settled takes the hints of what was written before: they come at once, if the machine is not too busy,
+// and a late one would only make a test that ought to fail pass.
 func settled(hints <-chan struct{}) {
 	quiet := time.NewTimer(20 * time.Millisecond)
 	defer quiet.Stop()
@@ -125,8 +126,8 @@ func TestHints(t *testing.T) {
 	})
 }
 
-// The monitor alone, without a timer, heals drift, side effects of keys that are not desired included, and sets the keys of
-// interfaces as they come. What passes write causes one further pass at most.
+// The monitor alone, without a timer, heals drift, side effects of keys that are not desired included, and
+// sets the keys of interfaces as they come. What passes write causes one further pass at most.
 func TestLoopByMonitor(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	everywhere(t, func(t *testing.T, n *testns.Net, ns linx.Namespace) {

@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// compareKeys orders writes so that none undoes an earlier one: what moves other keys comes before what it moves.
-// net.ipv4.ip_forward moves every forwarding, conf.all many of the interfaces', conf.default those of interfaces to come.
-// Among an interface's IPv6 keys, disable_ipv6 is first, as turning IPv6 on sets it up afresh, and then
-// forwarding, which resets others. What is alike goes by name.
+// compareKeys orders writes so that none undoes an earlier one: what moves other keys comes before what it
+// moves. net.ipv4.ip_forward moves every forwarding, conf.all many of the interfaces', conf.default those
+// of interfaces to come. Among an interface's IPv6 keys, disable_ipv6 is first, as turning IPv6 on sets it
+// up afresh, and then forwarding, which resets others. What is alike goes by name.
 func compareKeys(a, b key) int {
 	return cmp.Or(
 		cmp.Compare(generality(a), generality(b)),
-		strings.Compare(directory(a), directory(b)),
+		strings.Compare(a.directory(), b.directory()),
 		cmp.Compare(urgency(a), urgency(b)),
 		strings.Compare(string(a), string(b)),
 	)
 }
 
 func generality(k key) int {
-	if k == "net/ipv4/ip_forward" {
+	if k == ipForward {
 		return 0
 	}
 	parts := k.parts()
@@ -36,10 +36,8 @@ func generality(k key) int {
 	}
 }
 
-func directory(k key) string { return string(k[:strings.LastIndexByte(string(k), '/')]) }
-
 func urgency(k key) int {
-	switch string(k[strings.LastIndexByte(string(k), '/')+1:]) {
+	switch k.name() {
 	case "disable_ipv6":
 		return 0
 	case "forwarding":

@@ -6,11 +6,12 @@ import (
 	"github.com/linx-go/linx-go/linx"
 )
 
-// LastApplied is what a Source owns: the keys that it holds, each with the value to give back. The zero value owns
-// nothing. It marshals to JSON: a consumer may keep it. It is not modified once a report or a claim has given it, and must not
-// be: a pass that finds everything in place gives the same one again.
+// LastApplied is what a Source owns: the keys that it holds, each with the value to give back. The zero
+// value owns nothing. It marshals to JSON: a consumer may keep it. It is not modified once a report or a
+// claim has given it, and must not be: a pass that finds everything in place gives the same one again.
 type LastApplied struct {
-	// Namespace is the network namespace in which it was applied. Elsewhere, and after a reboot, it counts as empty.
+	// Namespace is the network namespace in which it was applied. Elsewhere, and after a reboot, it counts
+	// as empty.
 	Namespace linx.ID `json:"namespace,omitempty"`
 	// Keys has what is owned, by key in dot form.
 	Keys map[string]Owned `json:"keys,omitempty"`
@@ -20,12 +21,13 @@ type LastApplied struct {
 type Owned struct {
 	// Applied is the value that the key was to hold, as it was asked for.
 	Applied Value `json:"applied"`
-	// ReadBack is the form in which the kernel gives Applied, where that is another: 8080 for 8080-8080, 1008 for 1005.
+	// ReadBack is the form in which the kernel gives Applied, where that is another: 8080 for 8080-8080,
+	// 1008 for 1005.
 	ReadBack Value `json:"readBack,omitempty"`
 	// Original is what the key held before the first write.
 	Original Value `json:"original"`
-	// Claimed says that Applied was about to be written, and nobody knows whether it was. Such a key is reverted only if it
-	// holds Applied, and Original was something else.
+	// Claimed says that Applied was about to be written, and nobody knows whether it was. Such a key is
+	// reverted only if it holds Applied, and Original was something else.
 	Claimed bool `json:"claimed,omitempty"`
 }
 
@@ -34,8 +36,8 @@ func (o Owned) holds(seen Value) bool {
 	return o.Applied.is(seen) || o.ReadBack != "" && o.ReadBack.is(seen)
 }
 
-// hides tells whether the kernel's form of what was applied is that of another value, v: what the key holds then cannot be told by
-// reading it. (At 250 Hz, 101 hundredths of a second read back as 100.)
+// hides tells whether the kernel's form of what was applied is that of another value, v: what the key holds
+// then cannot be told by reading it. (At 250 Hz, 101 hundredths of a second read back as 100.)
 func (o Owned) hides(v Value) bool { return o.ReadBack != "" && o.Applied != v && o.ReadBack.is(v) }
 
 // revertible tells whether there is a value to give back to a key that holds seen.
@@ -46,7 +48,8 @@ func (o Owned) revertible(k key, seen Value) bool {
 	return !o.Claimed || k.same(o.Applied, seen)
 }
 
-// ownership is LastApplied as a pass works on it. It is copied before it is changed: what was given out stays as it is.
+// ownership is LastApplied as a pass works on it. It is copied before it is changed: what was given out
+// stays as it is.
 type ownership struct {
 	namespace linx.ID
 	keys      map[key]Owned

@@ -12,16 +12,16 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// maxRounds bounds how often a pass writes and looks again. Two are enough where one knob moves others: what was moved is
-// written in the second.
+// maxRounds bounds how often a pass writes and looks again. Two are enough where one knob moves others:
+// what was moved is written in the second.
 const maxRounds = 4
 
 // tree is what a pass works on: the sysctls of one namespace.
 type tree interface {
 	// read looks at every key anew. The error is for all of them.
 	read(ctx context.Context, keys []key, into map[key]reading) error
-	// write makes the changes in order, reads each back at once, and tells done about each that was tried. The error
-	// is for all of them.
+	// write makes the changes in order, reads each back at once, and tells done about each that was tried.
+	// The error is for all of them.
 	write(ctx context.Context, changes []change, done func(change, outcome)) error
 }
 
@@ -97,7 +97,7 @@ func (p *pass) whyNot(c change) error {
 	if err := p.refusals[c.key]; err != nil {
 		return err
 	}
-	return fmt.Errorf("something else moves it each time that it is written: %w", &NotTakenError{Wanted: c.value, Got: c.before})
+	return fmt.Errorf("something else moves it each time that it is written: wanted %q, got %q", c.value, c.before)
 }
 
 // apply claims and then writes. It reports whether any write succeeded, so that looking again is worth while.
@@ -169,8 +169,8 @@ func (p *pass) judge(before ownership, c change, o outcome) bool {
 	return false
 }
 
-// count tells fights of a write, if it was a repair: the key was as desired after an earlier pass. In the rounds that follow, it is
-// our own writes that have moved it.
+// count tells fights of a write, if it was a repair: the key was as desired after an earlier pass. In the
+// rounds that follow, it is our own writes that have moved it.
 func (p *pass) count(before ownership, c change) {
 	if owned, mine := before.keys[c.key]; mine && owned.repairs(c) && p.round == 0 {
 		p.fights.repaired(c, time.Now())

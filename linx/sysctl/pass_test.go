@@ -194,8 +194,8 @@ func TestClaimRefused(t *testing.T) {
 	}
 }
 
-// Killed between the claim and the end of the pass, at each possible point: what was claimed is enough to give the true
-// originals back, and nothing is reverted that was not written.
+// Killed between the claim and the end of the pass, at each possible point: what was claimed is enough to
+// give the true originals back, and nothing is reverted that was not written.
 func TestCrash(t *testing.T) {
 	desired := Settings{"net.ipv4.ip_forward": "1", "net.ipv4.conf.eth0.forwarding": "0", "net.core.clamped": "9", "net.ipv4.tcp_syncookies": "1", "net.core.refusing": "2"}
 	crashed := 0

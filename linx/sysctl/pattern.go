@@ -22,7 +22,8 @@ func (k key) isPattern() bool { return isPattern(string(k)) }
 
 func isPattern(s string) bool { return strings.ContainsAny(s, "*?[\\") }
 
-// checkPattern refuses what path.Match does not read, and what could be about another namespace than it looks.
+// checkPattern refuses what path.Match does not read, and what could be about another namespace than it
+// looks.
 func (k key) checkPattern() error {
 	if _, err := path.Match(string(k), ""); err != nil {
 		return errors.New("is no pattern: a [ lacks its ], or a \\ what follows it")
@@ -80,8 +81,8 @@ func (w *wishes) sortPatterns() error {
 	for i, p := range w.patterns {
 		for _, q := range w.patterns[:i] {
 			if p.specific() == q.specific() && p.overlaps(q) && !p.value.is(q.value) {
-				return fmt.Errorf("sysctl: settings[%q]: may match a key that %q matches, is as specific, and has another value: give such keys by name",
-					p.glob, q.glob)
+				return fmt.Errorf("sysctl: settings[%q]: may match a key that %q matches, is as specific, "+
+					"and has another value: give such keys by name", p.glob, q.glob)
 			}
 		}
 	}

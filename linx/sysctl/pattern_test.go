@@ -88,7 +88,8 @@ func TestOverlap(t *testing.T) {
 	})
 }
 
-// Interfaces are set as they come, those that are excluded are not, and those that are no longer matched get back what they had.
+// Interfaces are set as they come, those that are excluded are not, and those that are no longer matched
+// get back what they had.
 func TestPatternFollowsInterfaces(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	n := testns.New(t)

@@ -50,8 +50,8 @@ type reading struct {
 // gone tells whether what the key was about, when it was last written, is there no longer.
 func (r reading) gone() bool { return r.renewed || errors.Is(r.err, unix.ENOENT) }
 
-// plan compares what is seen with what is desired. It returns the writes that are to be made, in order, and notes
-// all that needs none: what can be neither read nor written, what is in place, what is let go.
+// plan compares what is seen with what is desired. It returns the writes that are to be made, in order, and
+// notes all that needs none: what can be neither read nor written, what is in place, what is let go.
 func (p *pass) plan() []change {
 	p.failed, p.pending = nil, nil
 	p.confirm()
@@ -118,7 +118,8 @@ func (p *pass) letGo(leaving []change) {
 	}
 }
 
-// confirm takes away the mark of claims that were carried out: the key holds what was to be written, and did not before.
+// confirm takes away the mark of claims that were carried out: the key holds what was to be written, and
+// did not before.
 func (p *pass) confirm() {
 	for k, owned := range p.owned.keys {
 		if r := p.seen[k]; owned.Claimed && r.err == nil && owned.revertible(k, r.value) {

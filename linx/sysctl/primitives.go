@@ -20,9 +20,9 @@ func Supported() bool {
 	return unix.Statfs(root, &stat) == nil && stat.Type == unix.PROC_SUPER_MAGIC
 }
 
-// Read gives the value of a key in a namespace, without the white space at its end. The key is in either form; see Settings.
-// The error wraps the kernel's errno: ENOENT for an absent key, EISDIR for a group of keys, EACCES, EIO (a value that
-// was never set), and so on.
+// Read gives the value of a key in a namespace, without the white space at its end. The key is in either
+// form; see Settings. The error wraps the kernel's errno: ENOENT for an absent key, EISDIR for a group of
+// keys, EACCES, EIO (a value that was never set), and so on.
 func Read(ns linx.Namespace, name string) (Value, error) {
 	var v Value
 	err := withFile(ns, "reading", name, os.O_RDONLY, func(fd int) (err error) {
@@ -46,8 +46,8 @@ func ReadInt(ns linx.Namespace, name string) (int, error) {
 	}
 }
 
-// ReadInts gives the value of a key that holds integers. One that does not fit an int, which is as wide as the kernel's
-// long, is an error that wraps strconv.ErrRange; text is one that wraps strconv.ErrSyntax.
+// ReadInts gives the value of a key that holds integers. One that does not fit an int, which is as wide as
+// the kernel's long, is an error that wraps strconv.ErrRange; text is one that wraps strconv.ErrSyntax.
 func ReadInts(ns linx.Namespace, name string) ([]int, error) {
 	v, err := Read(ns, name)
 	if err != nil {
@@ -64,8 +64,8 @@ func ReadInts(ns linx.Namespace, name string) ([]int, error) {
 	return numbers, nil
 }
 
-// Write writes a value to a key in a namespace, once. It takes keys without state, too: vm.drop_caches. Whether the kernel took
-// the value as it is, Read tells.
+// Write writes a value to a key in a namespace, once. It takes keys without state, too: vm.drop_caches.
+// Whether the kernel took the value as it is, Read tells.
 func Write(ns linx.Namespace, name string, value Value) error {
 	if err := value.check(); err != nil {
 		return fmt.Errorf("sysctl: writing %s: value %w", name, err)
@@ -106,9 +106,10 @@ func within(ns linx.Namespace, fn func(*os.Root) error) error {
 	return inside(h, fn)
 }
 
-// List gives the keys of a namespace that lie beneath prefix, in dot form and in order: "net.ipv4.conf.eth0" gives that
-// interface's, a whole key itself, "" all. Keys that cannot be had in the namespace are left out: in a Path, all but net.
-// A prefix that names nothing is an error that wraps ENOENT.
+// List gives the keys of a namespace that lie beneath prefix, in dot form and in order:
+// "net.ipv4.conf.eth0" gives that interface's, a whole key itself, "" all. Keys that cannot be had in the
+// namespace are left out: in a Path, all but net. A prefix that names nothing is an error that wraps
+// ENOENT.
 func List(ns linx.Namespace, prefix string) ([]string, error) {
 	path := prefix
 	if i := strings.IndexAny(prefix, "./"); i >= 0 && prefix[i] == '.' {

@@ -8,121 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/linx"
 )
 
-// root is where the kernel's own procfs is mounted. A lookup beneath it depends on the namespaces of the thread that
-// makes it; the directory itself does not.
-const root = "/proc/sys"
-
-// maxText bounds what is read of a key. The longest, lists of ports, have some thousand bytes.
-const maxText = 1 << 16
-
-// openFile opens a key on a thread that sees it, and makes sure that it is one: a file of a procfs.
-func openFile(tree *os.Root, ns linx.Namespace, k key, flag int) (*os.File, error) {
-	f, err := tree.OpenFile(string(k), flag, 0)
-	if err != nil {
-		return nil, explainOpen(tree, ns, k, err)
-	}
-	if err := checkFile(f); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// explainOpen makes of an error of OpenFile one that says what is missing.
-func explainOpen(tree *os.Root, ns linx.Namespace, k key, err error) error {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		err = path.Err // the operation and the key are the caller's to say
-	}
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
-		return explainAbsence(tree, ns, k)
-	}
-	info, statErr := tree.Stat(string(k))
-	switch {
-	case statErr != nil:
-		return err
-	case info.IsDir():
-		return errDirectory
-	default:
-		return explainRefusal(k, info.Mode(), err)
-	}
-}
-
-var errDirectory = fmt.Errorf("%w: it is a group of keys; give one of them", unix.EISDIR)
-
-func checkFile(f *os.File) error {
-	var stat unix.Statfs_t
-	info, err := f.Stat()
-	if err == nil {
-		err = control(f, func(fd int) error { return unix.Fstatfs(fd, &stat) })
-	}
-	switch {
-	case err != nil:
-		return err
-	case info.IsDir():
-		return errDirectory
-	case stat.Type != unix.PROC_SUPER_MAGIC, !info.Mode().IsRegular():
-		return errors.New("is no file of a procfs: something is mounted over it")
-	default:
-		return nil
-	}
-}
-
-// control runs fn on f's descriptor, and keeps f from being closed meanwhile.
-func control(f *os.File, fn func(fd int) error) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	if controlErr := conn.Control(func(fd uintptr) { err = fn(int(fd)) }); controlErr != nil {
-		return controlErr
-	}
-	return err
-}
-
-// pread reads a key in one call, as the kernel makes a value anew for each. buf is what it may use, and grow.
-func pread(fd int, buf *[]byte) (Value, error) {
-	for {
-		n, err := unix.Pread(fd, *buf, 0)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return "", err
-		case n < len(*buf):
-			return Value(strings.TrimRight(string((*buf)[:n]), space)), nil
-		case n >= maxText:
-			return "", fmt.Errorf("%w: it holds more than %d bytes", unix.EFBIG, maxText)
-		default:
-			*buf = make([]byte, 2*len(*buf))
-		}
-	}
-}
-
-// write writes a value in one call, as the kernel takes a second one for nothing.
-func write(fd int, v Value) error {
-	text := []byte(v + "\n") // the newline makes a write of the empty value, too
-	for {
-		n, err := unix.Write(fd, text)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return err
-		case n < len(text):
-			return fmt.Errorf("%w: the kernel took %d of %d bytes", io.ErrShortWrite, n, len(text))
-		default:
-			return nil
-		}
-	}
-}
-
-// procfs is the tree of a namespace, with descriptors that stay open from pass to pass. It is not safe for concurrent use.
+// procfs is the tree of a namespace, with descriptors that stay open from pass to pass. It is not safe for
+// concurrent use.
 type procfs struct {
 	ns      linx.Namespace
 	handle  *linx.Handle
@@ -133,12 +26,14 @@ type procfs struct {
 	buf     []byte
 }
 
-// MaxKept is how many keys of a Source stay open between its passes, each with a file descriptor. Reading one costs a
-// single system call, on any thread. The keys beyond are opened in each pass, on a thread that enters the namespace.
+// MaxKept is how many keys of a Source stay open between its passes, each with a file descriptor: those
+// that are desired or owned and, where there is a monitor, those that move them. Reading one costs a single
+// system call, on any thread. The keys beyond are opened in each pass, on a thread that enters the
+// namespace.
 const MaxKept = 1024
 
-// keepable tells whether a descriptor opened inside reads the same value from any thread. The kernel binds a net.* file to
-// its namespace when it is opened; kernel.hostname follows the thread that reads.
+// keepable tells whether a descriptor opened inside reads the same value from any thread. The kernel binds
+// a net.* file to its namespace when it is opened; kernel.hostname follows the thread that reads.
 func (t *procfs) keepable(k key) bool { return k.domain() == network || t.ns == linx.Self() }
 
 func (t *procfs) read(ctx context.Context, keys []key, into map[key]reading) error {
@@ -190,7 +85,8 @@ func (t *procfs) openAndRead(tree *os.Root, k key) (v Value, err error) {
 	return v, err
 }
 
-// keepOpen keeps a descriptor of our own, as reading through os.File takes three times as long, and has the key watched.
+// keepOpen keeps a descriptor of our own, as reading through os.File takes three times as long, and has the
+// key watched.
 func (t *procfs) keepOpen(k key, fd int) {
 	if len(t.kept) >= MaxKept || !t.keepable(k) {
 		return
@@ -210,7 +106,7 @@ func (t *procfs) unwatched(keys []key) (rest []key) {
 		return nil
 	}
 	for _, k := range keys {
-		t.movers = append(t.movers, movers(k)...)
+		t.movers = append(t.movers, k.movers()...)
 	}
 	slices.Sort(t.movers)
 	t.movers = slices.Compact(t.movers)
@@ -286,26 +182,7 @@ func (t *procfs) writeOne(tree *os.Root, c change) (o outcome) {
 	return o
 }
 
-func annotate(doing string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", doing, err)
-}
-
-// inside runs fn on a thread in the namespace, with the tree as it is seen there.
 func (t *procfs) inside(fn func(*os.Root) error) error { return inside(t.handle, fn) }
-
-func inside(h *linx.Handle, fn func(*os.Root) error) error {
-	return h.Do(func() error {
-		tree, err := os.OpenRoot(root)
-		if err != nil {
-			return fmt.Errorf("sysctl: %w", err)
-		}
-		defer tree.Close()
-		return fn(tree)
-	})
-}
 
 func (t *procfs) drop(k key) {
 	t.seen = nil

@@ -103,8 +103,8 @@ func TestOverflow(t *testing.T) {
 	case err := <-ended:
 		t.Error(err)
 	default:
+		t.Cleanup(func() { <-ended })
 	}
-	t.Cleanup(func() { <-ended })
 }
 
 func TestConcerns(t *testing.T) {

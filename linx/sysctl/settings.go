@@ -11,14 +11,15 @@ import (
 )
 
 // Settings is a desired state: keys, in either form of sysctl(8) ("net.ipv4.ip_forward",
-// "net/ipv4/conf/eth0.100/rp_filter", "net.ipv4.conf.eth0/100.rp_filter"), and the value that each is to hold.
-// nil desires nothing.
+// "net/ipv4/conf/eth0.100/rp_filter", "net.ipv4.conf.eth0/100.rp_filter"), and the value that each is to
+// hold. nil desires nothing.
 //
-// As in sysctl.d(5), a key may be a pattern, "net.ipv4.conf.*.rp_filter", which stands for all keys that there are, at
-// each pass; *, ? and [a-z] match within one part of the name. It does not stand for keys that are given themselves, nor for
-// those that are excluded, by a minus sign and no value: "-net.ipv4.conf.eth0.rp_filter": "". Where several patterns match a key, the one
-// with the most characters that are no wildcards counts; two that have as many, different values, and might match
-// one key are refused.
+// As in sysctl.d(5), a key may be a pattern, "net.ipv4.conf.*.rp_filter", which stands for all keys that
+// there are, at each pass; *, ? and [a-z] match within one part of the name. It does not stand for keys
+// that are given themselves, nor for those that are excluded, by a minus sign and no value:
+// "-net.ipv4.conf.eth0.rp_filter": "". Where several patterns match a key, the one with the most characters
+// that are no wildcards counts; two that have as many, different values, and might match one key are
+// refused.
 type Settings map[string]Value
 
 // wishes are settings as passes work with them.
@@ -28,7 +29,8 @@ type wishes struct {
 	patterns []pattern // the most specific first
 }
 
-// compile checks settings for a namespace. The error is about the first that is at fault, in the order of their names.
+// compile checks settings for a namespace. The error is about the first that is at fault, in the order of
+// their names.
 func (s Settings) compile(ns linx.Namespace) (*wishes, error) {
 	w := &wishes{exact: make(map[key]Value, len(s)), excluded: map[key]bool{}}
 	names := make(map[key]string, len(s))
@@ -76,37 +78,4 @@ func (w *wishes) add(ns linx.Namespace, name string, value Value) (key, error) {
 	}
 	w.exact[k] = value
 	return k, checkState(k)
-}
-
-// exclusive are keys of which writing one resets the other.
-var exclusive = [][2]key{
-	{"vm/overcommit_ratio", "vm/overcommit_kbytes"},
-	{"vm/dirty_ratio", "vm/dirty_bytes"},
-	{"vm/dirty_background_ratio", "vm/dirty_background_bytes"},
-}
-
-// checkPairs refuses settings of which one would undo the other for ever.
-func checkPairs(settings map[key]Value) error {
-	for _, pair := range exclusive {
-		_, a := settings[pair[0]]
-		_, b := settings[pair[1]]
-		if a && b {
-			return fmt.Errorf("sysctl: settings[%q]: writing it resets %q: give one of them", pair[0], pair[1])
-		}
-	}
-	for k := range settings {
-		for _, unit := range []key{"_ms", "_bytes"} {
-			if _, both := settings[k+unit]; both {
-				return fmt.Errorf("sysctl: settings[%q]: is %q in another unit: give one of them", k, k+unit)
-			}
-		}
-	}
-	const forward, all = key("net/ipv4/ip_forward"), key("net/ipv4/conf/all/forwarding")
-	a, okA := settings[forward]
-	b, okB := settings[all]
-	if okA && okB && !a.is(b) {
-		return fmt.Errorf("sysctl: settings[%q]: %q and settings[%q] %q are one switch: give both the same value, or one of them",
-			all, b, forward, a)
-	}
-	return nil
 }

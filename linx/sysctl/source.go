@@ -22,15 +22,16 @@ type (
 
 // Options holds what is optional about a Source. The zero value is a good one.
 type Options struct {
-	// RevertOnRelease gives a key that leaves the desired set the value back that it had before the first write. Without, it
-	// keeps the value that it has.
+	// RevertOnRelease gives a key that leaves the desired set the value back that it had before the first
+	// write. Without, it keeps the value that it has.
 	RevertOnRelease bool
-	// Logger is told when another writer begins and ceases to keep changing a key; see FightError. nil: silent.
+	// Logger is told when another writer begins and ceases to keep changing a key; see FightError. nil:
+	// silent.
 	Logger *slog.Logger
 }
 
-// Source keeps the sysctls of one namespace as desired. It is a reconcile.Source, Subscriber and Validator, and an io.Closer;
-// make one with New. Its methods are safe for concurrent use; one pass runs at a time.
+// Source keeps the sysctls of one namespace as desired. It is a reconcile.Source, Subscriber and Validator,
+// and an io.Closer; make one with New. Its methods are safe for concurrent use; one pass runs at a time.
 type Source struct {
 	ns   linx.Namespace
 	opts Options
@@ -70,8 +71,9 @@ func New(ns linx.Namespace, opts Options) *Source {
 // String gives "sysctl in self", "sysctl in pid 4711" or "sysctl in /run/netns/blue".
 func (s *Source) String() string { return "sysctl in " + s.ns.String() }
 
-// Validate refuses what is wrong with the settings as far as it can be told without the kernel: names that are no key, values
-// that cannot be written, keys that cannot be had in the namespace, keys without state, keys that exclude each other.
+// Validate refuses what is wrong with the settings as far as it can be told without the kernel: names that
+// are no key, values that cannot be written, keys that cannot be had in the namespace, keys without state,
+// keys that exclude each other.
 func (s *Source) Validate(desired Settings) error {
 	if err := s.ns.Validate(); err != nil {
 		return err
@@ -80,11 +82,13 @@ func (s *Source) Validate(desired Settings) error {
 	return err
 }
 
-// Reconcile runs one pass; see reconcile.Source. It reads every key that is desired or owned, writes those that differ, most
-// general first, and looks again after writing, since one key may move others, in at most five rounds of looking.
+// Reconcile runs one pass; see reconcile.Source. It reads every key that is desired or owned, writes those
+// that differ, most general first, and looks again after writing, since one key may move others, in at most
+// five rounds of looking.
 //
-// Failed has the keys that are absent, that the kernel refused (with its errno), or that it holds another value for than was
-// written (NotTakenError). Pending has those that wait for an interface. Neither holds up others.
+// Failed has the keys that are absent, that the kernel refused (with its errno), or that it holds another
+// value for than was written (NotTakenError). Pending has those that wait for an interface, and those that
+// another writer keeps changing (FightError). Neither holds up others.
 func (s *Source) Reconcile(
 	ctx context.Context, desired Settings, last LastApplied, claim func(LastApplied) error,
 ) (Report, error) {
@@ -174,8 +178,8 @@ func (s *Source) find() (*linx.Handle, error) {
 	return s.handle, nil
 }
 
-// Close lets go of the namespace and of all descriptors; the next pass opens them again. It waits for a pass that is
-// under way.
+// Close lets go of the namespace and of all descriptors; the next pass opens them again. It waits for a
+// pass that is under way.
 func (s *Source) Close() error {
 	return s.inTurn(context.Background(), s.letGo)
 }

@@ -2,8 +2,8 @@ package sysctl
 
 import "errors"
 
-// checkState refuses keys that have no state to be kept: writing one sets something off, or the kernel changes it
-// all the time. Write takes them, if somebody wants just that.
+// checkState refuses keys that have no state to be kept: writing one sets something off, or the kernel
+// changes it all the time. Write takes them, if somebody wants just that.
 //
 // The list: vm.drop_caches, vm.compact_memory, vm.stat_refresh, net.ipv4.route.flush, net.ipv6.route.flush,
 // kernel.ns_last_pid. doc.go repeats it.

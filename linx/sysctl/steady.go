@@ -4,9 +4,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// glances are what a whole pass leaves behind for the next one: for each name that was desired, how to look at it. They make a
-// pass that finds everything in place cost little more than its system calls: nothing is parsed, nothing indexed.
-// Whatever is not just as it was is left to a whole pass, which looks at everything anew.
+// glances are what a whole pass leaves behind for the next one: for each name that was desired, how to look
+// at it. They make a pass that finds everything in place cost little more than its system calls: nothing is
+// parsed, nothing indexed. Whatever is not just as it was is left to a whole pass, which looks at
+// everything anew.
 type glances map[string]glance
 
 type glance struct {
@@ -28,7 +29,8 @@ func (t *procfs) glances(desired Settings) glances {
 	return g
 }
 
-// steady tells whether everything is in place: it owns what is desired and nothing else, and each key holds what was applied.
+// steady tells whether everything is in place: it owns what is desired and nothing else, and each key holds
+// what was applied.
 func (t *procfs) steady(desired Settings, last LastApplied) bool {
 	if len(t.seen) != len(desired) || len(last.Keys) != len(desired) || last.Namespace != t.handle.ID() {
 		return false
@@ -52,5 +54,7 @@ func (o Owned) shows(text []byte) bool {
 	if n := len(text); n > 0 && text[n-1] == '\n' {
 		text = text[:n-1]
 	}
-	return string(text) == string(o.Applied) || o.ReadBack != "" && string(text) == string(o.ReadBack) || o.holds(Value(text))
+	return string(text) == string(o.Applied) ||
+		o.ReadBack != "" && string(text) == string(o.ReadBack) ||
+		o.holds(Value(text))
 }

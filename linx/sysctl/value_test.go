@@ -107,7 +107,8 @@ func TestValueRefused(t *testing.T) {
 
 var longest = Value(strings.Repeat("x", maxValue))
 
-// FuzzValue: comparing is reflexive and symmetric, and what is the same has been taken, whatever was there before.
+// FuzzValue: comparing is reflexive and symmetric, and what is the same has been taken, whatever was there
+// before.
 func FuzzValue(f *testing.F) {
 	for _, seed := range [][2]string{{"1", "1"}, {"4 4", "4\t4"}, {"8080-8080,1", "1,8080"}, {"-", "--"}, {"0x", "0"}, {"1-", "9-1"}, {"", " "}} {
 		f.Add(seed[0], seed[1])

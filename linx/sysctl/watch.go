@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watcher is an inotify instance that tells of writes to keys. A watch sees what is written through the same mount
-// of procfs, in the same namespace, for as long as the key is kept open: without a descriptor, the kernel may forget
-// the inode that is watched, and make another one for the next writer.
+// watcher is an inotify instance that tells of writes to keys. A watch sees what is written through the
+// same mount of procfs, in the same namespace, for as long as the key is kept open: without a descriptor,
+// the kernel may forget the inode that is watched, and make another one for the next writer.
 type watcher struct {
 	file *os.File // on the netpoller
 
@@ -29,7 +29,8 @@ func newWatcher() (*watcher, error) {
 	return &watcher{file: os.NewFile(uintptr(fd), "inotify"), watches: map[key]int{}}, nil
 }
 
-// watch watches a key that is open as fd, from now on. It reports whether it could: fs.inotify.max_user_watches bounds them.
+// watch watches a key that is open as fd, from now on. It reports whether it could:
+// fs.inotify.max_user_watches bounds them.
 func (w *watcher) watch(k key, fd int) bool {
 	if w == nil {
 		return false
