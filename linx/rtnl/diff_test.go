@@ -111,10 +111,10 @@ func (m *model) apply(t *rapid.T, s *survey, d *difference) {
 		}
 	}
 	for _, a := range d.oldAddresses {
-		m.addresses = slices.DeleteFunc(m.addresses, func(o address) bool { return o.same(&a) })
+		m.addresses = slices.DeleteFunc(m.addresses, func(o address) bool { return o.bare() == a.bare() })
 	}
 	for _, w := range d.swaps {
-		m.addresses = slices.DeleteFunc(m.addresses, func(o address) bool { return o.same(&w.old) })
+		m.addresses = slices.DeleteFunc(m.addresses, func(o address) bool { return o.bare() == w.old.bare() })
 		d.newAddresses = append(d.newAddresses, w.at)
 	}
 	for _, i := range d.newAddresses {

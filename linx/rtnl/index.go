@@ -56,11 +56,18 @@ func which(v6 bool) int {
 	return 0
 }
 
-// maximumFaults keeps the error about a state that is wrong throughout readable.
-const maximumFaults = 10
-
 // newIndex checks state. The error names the entries that are wrong, of which it lists the first few.
 func newIndex(state State) (*index, error) {
+	var wrong faults
+	for i := range state.Addresses {
+		wrong.add("addresses", i, state.Addresses[i].fault())
+	}
+	for i := range state.Routes {
+		wrong.add("routes", i, state.Routes[i].fault())
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
+	}
 	x := &index{
 		state:     state,
 		names:     []string{""},
@@ -72,43 +79,32 @@ func newIndex(state State) (*index, error) {
 		slots:     make([]int32, slotsFor(len(state.Routes))),
 		seed:      maphash.MakeSeed(),
 	}
-	var faults []error
-	fault := func(list string, i int, err error) bool {
-		faults = append(faults, fmt.Errorf("rtnl: %s[%d]: %w", list, i, err))
-		return len(faults) == maximumFaults
+	for i := range x.addresses {
+		wrong.add("addresses", i, x.addAddress(int32(i)))
 	}
-	for i := range state.Addresses {
-		if err := x.addAddress(int32(i)); err != nil && fault("addresses", i, err) {
-			return nil, errors.Join(faults...)
-		}
+	x.sortRoutes()
+	for i := range x.routes {
+		wrong.add("routes", int(x.from[i]), x.addRoute(int32(i)))
 	}
-	for i := range state.Routes {
-		if err := state.Routes[i].fault(); err != nil && fault("routes", i, err) {
-			return nil, errors.Join(faults...)
-		}
-	}
-	if len(faults) == 0 {
-		x.sortRoutes()
-	}
-	for i := range x.from {
-		if len(faults) > 0 {
-			break
-		}
-		if err := x.addRoute(int32(i)); err != nil {
-			fault("routes", int(x.from[i]), err)
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, err
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	return x, nil
 }
 
+// faults are what is wrong with a state: few enough to be read.
+type faults []error
+
+const maximumFaults = 10
+
+func (f *faults) add(list string, i int, err error) {
+	if err != nil && len(*f) < maximumFaults {
+		*f = append(*f, fmt.Errorf("rtnl: %s[%d]: %w", list, i, err))
+	}
+}
+
 func (x *index) addAddress(i int32) error {
 	a := &x.state.Addresses[i]
-	if err := a.fault(); err != nil {
-		return err
-	}
 	x.addresses[i] = packAddress(a, x.position(a.Interface))
 	key := x.addresses[i].key()
 	if j, ok := x.address[key]; ok {

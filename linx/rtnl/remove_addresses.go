@@ -3,6 +3,7 @@ package rtnl
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ import (
 type doomed struct {
 	address
 	op      reconcile.Op
-	at      int32 // position of the desired address that waits for its place, and for which deletion is but half of op; -1
+	at      int32 // position of the desired address that waits for its place: half of op is still to come. Or -1
 	settled bool  // op is reported
 	dropped bool  // it is not there any more
 }
@@ -62,25 +63,24 @@ func (p *pass) dropAddresses(ctx context.Context, olds []doomed) error {
 
 // dropOn deletes addresses of one interface, secondaries before primaries.
 func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
-	now, err := p.addressesOn(ctx, olds[0].link)
+	now, victims, err := p.lookOnceMore(ctx, olds[0].link)
 	if err != nil {
 		return err
 	}
 	var going []*doomed
 	for k := range olds {
 		old := &olds[k]
-		n := slices.IndexFunc(now, func(a address) bool { return a.same(&old.address) })
+		seen, there := now[old.bare()]
 		switch {
-		case n < 0:
-			old.dropped = true
-			p.round.again = true
+		case !there:
+			p.round.again, old.dropped = true, true
 			continue
-		case now[n].protocol != old.protocol:
+		case seen.protocol != old.protocol:
 			p.round.again, old.settled = true, true // somebody made it theirs
 			continue
 		}
-		old.flags = now[n].flags
-		if victim := p.victim(old, now); victim != nil && !p.promotes(ctx, old.link) {
+		victim, any := victims[seen.network()]
+		if any && !seen.v6 && !seen.is(unix.IFA_F_SECONDARY) && !p.promotes(ctx, old.link) {
 			old.settled = true
 			p.done(old.op, &ConflictError{Holder: victim.holder(p.name), Protocol: int(victim.protocol),
 				Reason: "it is a secondary address of the one to be deleted, and would go with it; promote_secondaries is off"})
@@ -111,46 +111,37 @@ func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
 		func(int, error) {}) // the caller's
 }
 
-// same says that a and b are one address of one interface.
-func (a *address) same(b *address) bool {
-	return a.link == b.link && a.local == b.local && a.peer == b.peer && a.bits == b.bits && a.v6 == b.v6
+// bare is what tells addresses of one interface apart.
+func (a *address) bare() address {
+	return address{local: a.local, peer: a.peer, link: a.link, bits: a.bits, v6: a.v6}
 }
 
-// addressesOn reads the addresses of one interface.
-func (p *pass) addressesOn(ctx context.Context, link int32) ([]address, error) {
+// lookOnceMore reads the addresses of one interface. victims are others' IPv4 secondaries, one for each network,
+// which would be deleted with its primary: __inet_del_ifa in the kernel's net/ipv4/devinet.c.
+func (p *pass) lookOnceMore(ctx context.Context, link int32) (now map[address]address, victims map[netip.Prefix]address, err error) {
 	for range maximumDumps {
-		var list []address
+		now, victims = make(map[address]address), make(map[netip.Prefix]address)
 		var a address
 		askAddresses(&p.batch, link)
-		err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
+		err = p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
 			if decodeAddress(body, &a) && a.link == link {
-				list = append(list, a)
+				now[a.bare()] = a
 			}
 			return nil
 		})
-		switch {
-		case errors.Is(err, unix.ENODEV):
-			return nil, nil
-		case !errors.Is(err, rtnetlink.ErrInterrupted):
-			return list, err
+		if !errors.Is(err, rtnetlink.ErrInterrupted) {
+			break
 		}
 	}
-	return nil, rtnetlink.ErrInterrupted
-}
-
-// victim finds another's address that would be deleted with old: a secondary in its network, by
-// __inet_del_ifa.
-func (p *pass) victim(old *doomed, now []address) *address {
-	if old.v6 || old.is(unix.IFA_F_SECONDARY) {
-		return nil
+	if errors.Is(err, unix.ENODEV) {
+		return nil, nil, nil
 	}
-	for i := range now {
-		a := &now[i]
-		if a.is(unix.IFA_F_SECONDARY) && !a.v6 && a.bits == old.bits && a.network() == old.network() && !p.owns(a) {
-			return a
+	for _, a := range now {
+		if !a.v6 && a.is(unix.IFA_F_SECONDARY) && !p.owns(&a) {
+			victims[a.network()] = a
 		}
 	}
-	return nil
+	return now, victims, err
 }
 
 // promotes says whether the kernel makes a secondary the primary when that goes, by the interface's own

@@ -37,8 +37,8 @@ func (s *State) UnmarshalJSON(data []byte) error {
 // What ops do here.
 const (
 	Create reconcile.Verb = "create" // a new object
-	Update reconcile.Verb = "update" // our object made what is wanted; under Adopt and TakeOver another's made ours
-	Delete reconcile.Verb = "delete" // our object removed
+	Update reconcile.Verb = "update" // ours made what is wanted; under Adopt and TakeOver, another's made ours
+	Delete reconcile.Verb = "delete" // ours removed
 )
 
 // The types of package reconcile, with what a Source of this package owns.
