@@ -161,13 +161,20 @@ func askAddresses(b *rtnetlink.Batch, link int32) {
 	b.Raw(fixed[:])
 }
 
-// askLinks makes b the request for all interfaces, or for the one with that index.
-func askLinks(b *rtnetlink.Batch, index int32) {
+// askLinks makes b the request for all interfaces.
+func askLinks(b *rtnetlink.Batch) { askLink(b, unix.NLM_F_DUMP, 0) }
+
+// askLinkAt makes b the request for the interface with that index.
+func askLinkAt(b *rtnetlink.Batch, index int32) { askLink(b, 0, index) }
+
+// askLinkNamed makes b the request for the interface with that name, or alternative name.
+func askLinkNamed(b *rtnetlink.Batch, name string) {
+	askLink(b, 0, 0)
+	b.String(unix.IFLA_IFNAME, name)
+}
+
+func askLink(b *rtnetlink.Batch, flags uint16, index int32) {
 	b.Reset()
-	flags := uint16(unix.NLM_F_DUMP)
-	if index != 0 {
-		flags = 0
-	}
 	b.Begin(unix.RTM_GETLINK, flags)
 	var fixed [unix.SizeofIfInfomsg]byte
 	native.PutUint32(fixed[4:], uint32(index))

@@ -45,17 +45,26 @@ func (p *pass) read(ctx context.Context) error {
 	return nil
 }
 
+// readLinks reads the interfaces that are named. A host may have thousands, and a state name one.
 func (p *pass) readLinks(ctx context.Context) error {
-	if len(p.want.names) == 1 {
-		return nil
-	}
-	askLinks(&p.batch, 0)
-	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
+	see := func(_ uint16, body []byte) error {
 		if name, l, ok := decodeLink(body); ok {
 			p.survey.seeLink(name, l)
 		}
 		return nil
-	})
+	}
+	var err error
+	switch len(p.want.names) {
+	case 1:
+	case 2:
+		askLinkNamed(&p.batch, p.want.names[1])
+		if err = p.conn.Get(ctx, &p.batch, see); errors.Is(err, unix.ENODEV) {
+			err = nil // no such interface
+		}
+	default:
+		askLinks(&p.batch)
+		err = p.conn.Dump(ctx, &p.batch, see)
+	}
 	return p.explain("reading interfaces", err)
 }
 
@@ -164,7 +173,7 @@ func (p *pass) name(index int32) string {
 		return name
 	}
 	name := "if" + strconv.Itoa(int(index)) // should it be gone
-	askLinks(&p.batch, index)
+	askLinkAt(&p.batch, index)
 	_ = p.conn.Get(context.Background(), &p.batch, func(_ uint16, body []byte) error {
 		if n, l, ok := decodeLink(body); ok && l.index == index {
 			name = string(n)

@@ -148,7 +148,7 @@ func (p *pass) lookOnceMore(ctx context.Context, link int32) (now map[address]ad
 // setting or the one for all, which is in no message.
 func (p *pass) promotes(ctx context.Context, index int32) bool {
 	on := false
-	askLinks(&p.batch, index)
+	askLinkAt(&p.batch, index)
 	_ = p.conn.Get(ctx, &p.batch, func(_ uint16, body []byte) error {
 		if _, l, ok := decodeLink(body); ok {
 			on = l.promote
