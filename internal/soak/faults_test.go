@@ -82,27 +82,32 @@ var (
 	ends    = way{"returns nil", linxtest.Fail(nil)}
 )
 
-// memberFails has a source or a callback go wrong when it is called next.
+// memberFails has a source or a callback go wrong when it is called next. A new desired state gives a pass something to
+// claim.
 func memberFails(r *rand.Rand) step {
 	moments := []struct {
 		moment linxtest.Moment
 		ways   []way
+		put    bool
 	}{
-		{linxtest.PassBegins, []way{fails, panics, goexits, slow}},
-		{linxtest.PassClaimed, []way{fails, panics, goexits, slow, cutting}},
-		{linxtest.PassEnds, []way{fails, panics, goexits, slow}},
-		{linxtest.Subscribing, []way{fails, panics, goexits, slow}},
-		{linxtest.Closing, []way{fails, panics, goexits, slow}},
-		{claiming, []way{fails, panics, goexits, slow}},
-		{notifying, []way{panics, goexits, slow}},
+		{linxtest.PassBegins, []way{fails, panics, goexits, slow}, false},
+		{linxtest.PassClaimed, []way{fails, panics, goexits, slow, cutting}, true},
+		{linxtest.PassEnds, []way{fails, panics, goexits, slow}, true},
+		{linxtest.Subscribing, []way{fails, panics, goexits, slow}, false},
+		{linxtest.Closing, []way{fails, panics, goexits, slow}, false},
+		{claiming, []way{fails, panics, goexits, slow}, true},
+		{notifying, []way{panics, goexits, slow}, true},
 	}
-	n, at := r.IntN(loops), moments[r.IntN(len(moments))]
+	n, at, seed := r.IntN(loops), moments[r.IntN(len(moments))], r.Uint64()
 	how := at.ways[r.IntN(len(at.ways))]
 	return step{"member " + how.name, fmt.Sprintf("loop %d: %s: %s", n, at.moment, how.name), func(w *world) {
 		if at.moment == claiming || at.moment == notifying {
 			w.loops[n].consumer().At(at.moment, how.fault)
 		} else {
 			w.loops[n].fallible().At(at.moment, how.fault)
+		}
+		if at.put {
+			w.loops[n].put(rand.New(rand.NewPCG(seed, 0)), false)()
 		}
 	}}
 }

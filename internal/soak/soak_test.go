@@ -2,8 +2,12 @@ package soak
 
 import (
 	"flag"
+	"maps"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +29,7 @@ const calmEvery = 1000
 // it, and nothing has leaked.
 func TestSoak(t *testing.T) {
 	linxtest.CheckLeaks(t)
-	t.Cleanup(runtime.GC) // the pidfd of a handle goes with the garbage
+	checkFiles(t)
 	if *seed == 0 {
 		*seed = rand.Uint64()
 	}
@@ -60,6 +64,36 @@ func TestSoak(t *testing.T) {
 	w.end()
 	t.Logf("%d faults, %d passes, %d restarts, %d overflows, %d events; healed in %v", injected, passes, restarts, w.overflows, w.events.Load(), took)
 	t.Logf("faults: %v", kinds)
+}
+
+// checkFiles fails the test if, at its end, there are more open files than now. Collected garbage would close what was
+// forgotten, so there is none as long as memory allows. The pidfd of a handle is meant to go that way: after the check.
+func checkFiles(t *testing.T) {
+	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(1<<30)
+	before := openFiles()
+	t.Cleanup(func() {
+		defer runtime.GC()
+		defer debug.SetGCPercent(percent)
+		defer debug.SetMemoryLimit(limit)
+		after := map[string]int{}
+		if !poll(patience, func() bool { after = openFiles(); return maps.Equal(before, after) }) {
+			t.Errorf("files open before: %v\nafter: %v", before, after)
+		}
+	})
+}
+
+// openFiles counts descriptors by kind, but for pidfds.
+func openFiles() map[string]int {
+	kinds := map[string]int{}
+	entries, _ := os.ReadDir("/proc/self/fd")
+	for _, entry := range entries {
+		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
+		kind, _, _ := strings.Cut(target, ":[")
+		if err == nil && target != "anon_inode:[pidfd]" { // the one that the directory was read through is gone
+			kinds[kind]++
+		}
+	}
+	return kinds
 }
 
 // TestSeedReplays: a seed means the same faults, another one means others.
