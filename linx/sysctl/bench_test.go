@@ -62,7 +62,7 @@ func BenchmarkSteadyPass(b *testing.B) {
 		}
 	}()
 	var floor, ours time.Duration
-	buf := make([]byte, 4096)
+	buf := make([]byte, glanceSize)
 	b.ReportAllocs()
 	for b.Loop() {
 		began := time.Now()

@@ -15,6 +15,10 @@ type glance struct {
 	fd   int    // kept open
 }
 
+// glanceSize is what a glance reads; the kernel allocates and clears as much for each. A longer value is no
+// steady one.
+const glanceSize = 128
+
 // glances gives those of a pass that has converged; none where a key is not kept open.
 func (t *procfs) glances(desired Settings) glances {
 	g := make(glances, len(desired))
@@ -35,14 +39,15 @@ func (t *procfs) steady(desired Settings, last LastApplied) bool {
 	if len(t.seen) != len(desired) || len(last.Keys) != len(desired) || last.Namespace != t.handle.ID() {
 		return false
 	}
+	buf := t.buf[:glanceSize]
 	for name, want := range desired {
 		glance, known := t.seen[name]
 		owned, mine := last.Keys[glance.dots]
 		if !known || !mine || owned.Claimed || owned.Applied != want {
 			return false
 		}
-		n, err := unix.Pread(glance.fd, t.buf, 0)
-		if err != nil || n == len(t.buf) || !owned.shows(t.buf[:n]) {
+		n, err := unix.Pread(glance.fd, buf, 0)
+		if err != nil || n == len(buf) || !owned.shows(buf[:n]) {
 			return false
 		}
 	}
