@@ -169,7 +169,6 @@ func linkRecreated(r *rand.Rand) step {
 		p := w.places[n]
 		p.checkForeign("before a link is deleted")
 		p.onLink(name, p.Netlink().LinkDel)
-		delete(p.renamed, name)
 		if name == "v0" {
 			p.taken = [disputes]bool{}
 		}
