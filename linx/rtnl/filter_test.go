@@ -29,8 +29,8 @@ func (k *kernel) mustHear(n *atomic.Int64, change func()) {
 	k.eventually(func() bool { return n.Load() > before })
 }
 
-// silent makes a change whose events must not be heard, while foreign routes are not. A marker tells that all have come.
-// A young namespace has events of its own, so it may take several tries.
+// silent makes a change whose events must not be heard, while foreign routes are not. A marker tells that all
+// have come. A young namespace has events of its own, so it may take several tries.
 func (k *kernel) silent(n *atomic.Int64, what string, change func()) {
 	k.t.Helper()
 	var heard int64

@@ -116,8 +116,8 @@ func (a *address) bare() address {
 	return address{local: a.local, peer: a.peer, link: a.link, bits: a.bits, v6: a.v6}
 }
 
-// lookOnceMore reads the addresses of one interface. victims are others' IPv4 secondaries, one for each network,
-// which would be deleted with its primary: __inet_del_ifa in the kernel's net/ipv4/devinet.c.
+// lookOnceMore reads the addresses of one interface. victims are others' IPv4 secondaries, one for each
+// network, which would be deleted with its primary: __inet_del_ifa in the kernel's net/ipv4/devinet.c.
 func (p *pass) lookOnceMore(ctx context.Context, link int32) (now map[address]address, victims map[netip.Prefix]address, err error) {
 	for range maximumDumps {
 		now, victims = make(map[address]address), make(map[netip.Prefix]address)
