@@ -100,6 +100,15 @@ func (m *Monitor) stop() {
 	_ = m.leave() // a socket closed already says so, and is as good
 }
 
+// unjoin leaves what Join joined, unless it is being served.
+func (m *Monitor) unjoin() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.session != nil && !m.session.served {
+		_ = m.leave()
+	}
+}
+
 // join makes a session.
 func (m *Monitor) join() error {
 	if m.buffer < 0 {

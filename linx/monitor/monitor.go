@@ -94,6 +94,7 @@ func (m *Monitor) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
+		m.unjoin() // it was this Serve's to close
 		return ctx.Err()
 	}
 	s, fresh, err := m.start()

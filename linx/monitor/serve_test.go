@@ -47,6 +47,27 @@ func TestServeWithEndedContext(t *testing.T) {
 	}
 }
 
+// A Serve whose context has ended before it began closes what Join joined, as any other does: a loop that is cancelled
+// between the two would else keep the namespace alive.
+func TestServeWithEndedContextUnjoins(t *testing.T) {
+	checkLeaks(t)
+	n := testns.New(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 { // select takes either way
+		m := New(n.Namespace(), func(Event) {}, Config{})
+		if err := m.Join(nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Serve(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("Serve: %v, want context.Canceled", err)
+		}
+		if m.ReceiveBuffer() != 0 {
+			t.Fatal("still joined")
+		}
+	}
+}
+
 func TestServeSelf(t *testing.T) {
 	checkLeaks(t)
 	testns.Require(t)
