@@ -75,10 +75,10 @@
 // A Source is a reconcile.Subscriber. Its monitor hears of writes to the keys that are desired or owned,
 // and to those that move them, by inotify; of the settings of interfaces that NETCONF knows (forwarding,
 // rp_filter, proxy_arp, proxy_ndp, ignore_routes_with_linkdown), whoever moves them; and of interfaces that
-// come, go and change their names. inotify sees what is written through the mount of procfs that it
-// watches, which is this process's: ip-netns(8), nsenter(1) without -m and everything that enters the
-// namespace by setns(2) write there. A process in a container has a mount of its own. Whatever is missed
-// the timer finds; Source.Unhinted names the keys that only the timer watches.
+// come, go and change their names. inotify sees what is written through the same procfs: this process's own,
+// where ip-netns(8) and everything that enters the namespace by setns(2) writes, and for a linx.PID that of
+// its container, as far as it is safe to look there. Whatever is missed the timer finds; Source.Unhinted
+// names the keys that only the timer watches.
 //
 // # Cost
 //

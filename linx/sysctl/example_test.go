@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/thejerf/suture/v4"
@@ -126,4 +128,27 @@ func ExampleLastApplied() {
 	//     }
 	//   }
 	// }
+}
+
+// Files as sysctl.d(5) has them become a desired state.
+func ExampleParseConf() {
+	settings, err := sysctl.ParseConf(`
+# every interface but the uplink
+net.ipv4.conf.*.rp_filter = 1
+-net.ipv4.conf.eth0.rp_filter
+net.ipv4.ip_forward = 1
+`)
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Printf("%q: %q\n", name, settings[name])
+	}
+	fmt.Println(err)
+
+	_, err = sysctl.ParseConf("net.ipv4.ip_forward = 1\nnet.ipv4.ip_forward")
+	fmt.Println(err)
+	// Output:
+	// "-net.ipv4.conf.eth0.rp_filter": ""
+	// "net.ipv4.conf.*.rp_filter": "1"
+	// "net.ipv4.ip_forward": "1"
+	// <nil>
+	// sysctl: line 2: "net.ipv4.ip_forward" is neither key = value nor -key
 }

@@ -194,10 +194,12 @@ func (m *gone) Serve(ctx context.Context) error { return m.handle.Wait(ctx) }
 
 // Unhinted gives the keys of the latest pass, in dot form and in order, whose changes no monitor tells of,
 // so that only the timer finds them: those of the UTS and IPC namespaces of a process, those beyond
-// MaxKept, those that a module would bring, and all of them while there is no subscription. All others the
-// monitor tells of when they are written through this process's mount of procfs; what a process writes
-// through another mount, as a container has, only NETCONF tells of: forwarding, rp_filter, proxy_arp,
-// proxy_ndp, ignore_routes_with_linkdown.
+// MaxKept, those that a module would bring, and all of them while there is no subscription.
+//
+// All others the monitor tells of when they are written through this process's procfs. In a container that
+// has one of its own, it listens as well, but may be made deaf when memory is short, or by who is in there;
+// what NETCONF knows of (forwarding, rp_filter, proxy_arp, proxy_ndp, ignore_routes_with_linkdown) it tells
+// all the same.
 func (s *Source) Unhinted() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

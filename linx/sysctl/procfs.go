@@ -52,11 +52,14 @@ func (t *procfs) read(ctx context.Context, keys []key, into map[key]reading) err
 		}
 		into[k] = reading{v, annotate("reading it", err), err == unix.ENOENT}
 	}
-	movers := t.unwatched(keys)
-	if err := ctx.Err(); err != nil || len(rest)+len(movers) == 0 {
+	movers, elsewhere := t.unwatched(keys), t.unwatchedThere(keys)
+	if err := ctx.Err(); err != nil || len(rest)+len(movers)+len(elsewhere) == 0 {
 		return err
 	}
 	return t.inside(func(tree *os.Root) error {
+		if len(elsewhere) > 0 {
+			t.watchThere(elsewhere)
+		}
 		for _, k := range movers {
 			t.keep(tree, k)
 		}
@@ -187,6 +190,7 @@ func (t *procfs) inside(fn func(*os.Root) error) error { return inside(t.handle,
 func (t *procfs) drop(k key) {
 	t.seen = nil
 	t.watcher.forget(k)
+	t.watcher.forget(there(k))
 	unix.Close(t.kept[k])
 	delete(t.kept, k)
 }
