@@ -222,13 +222,13 @@ func fakeRefuses(r *rand.Rand) step {
 
 // descriptorsExhausted lets nobody in the process open anything for a while.
 func descriptorsExhausted(r *rand.Rand) step {
-	d := time.Duration(5+r.IntN(50)) * time.Millisecond
-	return step{"descriptors exhausted", fmt.Sprint("no descriptors for ", d), func(w *world) {
+	m := drawMeanwhile(r)
+	return step{"descriptors exhausted", fmt.Sprintf("no descriptors %v", m), func(w *world) {
 		restore, err := noDescriptors()
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		pause(d)
+		m.pass(w)
 		if err := restore(); err != nil {
 			w.t.Fatal(err)
 		}

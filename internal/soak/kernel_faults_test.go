@@ -151,12 +151,12 @@ func foreignSysctlSet(r *rand.Rand) step {
 
 // linkFlapped takes an interface down and up again: routes and IPv6 addresses go.
 func linkFlapped(r *rand.Rand) step {
-	n, name, d := r.IntN(places), drawLink(r), drawPause(r)
-	return step{"link flapped", fmt.Sprintf("place %d: %s down for %v", n, name, d), func(w *world) {
+	n, name, m := r.IntN(places), drawLink(r), drawMeanwhile(r)
+	return step{"link flapped", fmt.Sprintf("place %d: %s down %v", n, name, m), func(w *world) {
 		p := w.places[n]
 		p.checkForeign("before a link goes down")
 		p.onLink(name, p.Netlink().LinkSetDown)
-		pause(d)
+		m.pass(w)
 		p.onLink(name, p.Netlink().LinkSetUp)
 		p.restore()
 	}}
@@ -164,15 +164,15 @@ func linkFlapped(r *rand.Rand) step {
 
 // linkRecreated deletes an interface and makes another of the same name.
 func linkRecreated(r *rand.Rand) step {
-	n, name, d := r.IntN(places), drawLink(r), drawPause(r)
-	return step{"link recreated", fmt.Sprintf("place %d: %s gone for %v", n, name, d), func(w *world) {
+	n, name, m := r.IntN(places), drawLink(r), drawMeanwhile(r)
+	return step{"link recreated", fmt.Sprintf("place %d: %s gone %v", n, name, m), func(w *world) {
 		p := w.places[n]
 		p.checkForeign("before a link is deleted")
 		p.onLink(name, p.Netlink().LinkDel)
 		if name == "v0" {
 			p.taken = [disputes]bool{}
 		}
-		pause(d)
+		m.pass(w)
 		if name == "v0" {
 			p.Veth("v0", "v1")
 		} else {
@@ -184,15 +184,15 @@ func linkRecreated(r *rand.Rand) step {
 
 // linkRenamed gives an interface another name for a while. It is down meanwhile, as the kernel wants it.
 func linkRenamed(r *rand.Rand) step {
-	n, name, d := r.IntN(places), drawLink(r), drawPause(r)
-	return step{"link renamed", fmt.Sprintf("place %d: %s renamed for %v", n, name, d), func(w *world) {
+	n, name, m := r.IntN(places), drawLink(r), drawMeanwhile(r)
+	return step{"link renamed", fmt.Sprintf("place %d: %s renamed %v", n, name, m), func(w *world) {
 		p := w.places[n]
 		p.checkForeign("before a link is renamed")
 		p.onLink(name, p.Netlink().LinkSetDown)
 		p.onLink(name, func(l netlink.Link) error { return p.Netlink().LinkSetName(l, "x0") })
 		p.onLink("x0", p.Netlink().LinkSetUp)
 		p.renamed[name] = true
-		pause(d)
+		m.pass(w)
 		p.onLink("x0", p.Netlink().LinkSetDown)
 		p.onLink("x0", func(l netlink.Link) error { return p.Netlink().LinkSetName(l, name) })
 		p.onLink(name, p.Netlink().LinkSetUp)
@@ -235,12 +235,12 @@ func bufferOverflown(r *rand.Rand) step {
 
 // pathUnmounted takes the file of a namespace away and brings it back; the namespace lives on.
 func pathUnmounted(r *rand.Rand) step {
-	n, d := r.IntN(byPath), drawPause(r)
-	return step{"path unmounted", fmt.Sprintf("place %d: unmounted for %v", n, d), func(w *world) {
+	n, m := r.IntN(byPath), drawMeanwhile(r)
+	return step{"path unmounted", fmt.Sprintf("place %d: unmounted %v", n, m), func(w *world) {
 		p := w.places[n]
 		p.checkForeign("before it is unmounted")
 		p.Unmount()
-		pause(d)
+		m.pass(w)
 		p.Remount()
 	}}
 }
@@ -293,9 +293,39 @@ func (p *place) saboteurs() []*saboteur {
 
 func drawLink(r *rand.Rand) string { return []string{"v0", "w0"}[r.IntN(2)] }
 
-// drawPause is now nothing, now enough for several passes.
-func drawPause(r *rand.Rand) time.Duration {
-	return []time.Duration{0, 1, 30, 300}[r.IntN(4)] * time.Millisecond
+// meanwhile is how long something stays broken, and what else goes wrong before it is whole again.
+type meanwhile struct {
+	d     time.Duration
+	steps []step
+}
+
+// drawMeanwhile has now no time at all, now enough for several passes.
+func drawMeanwhile(r *rand.Rand) meanwhile {
+	m := meanwhile{d: []time.Duration{0, 1, 30, 200}[r.IntN(4)] * time.Millisecond}
+	others := []func(*rand.Rand) step{memberFails, monitorEnds, sourceClosed, loopReadded, programRestarted, reconcileCalled, desiredPut}
+	for range r.IntN(4) {
+		m.steps = append(m.steps, others[r.IntN(len(others))](r))
+	}
+	return m
+}
+
+func (m meanwhile) String() string {
+	s := fmt.Sprint("for ", m.d)
+	for i := range m.steps {
+		s += "; meanwhile " + m.steps[i].what
+	}
+	return s
+}
+
+func (m meanwhile) pass(w *world) {
+	for i := range m.steps {
+		m.steps[i].do(w)
+		w.kinds[m.steps[i].kind]++
+		pause(m.d / time.Duration(len(m.steps)))
+	}
+	if len(m.steps) == 0 {
+		pause(m.d)
+	}
 }
 
 // shrinkBuffers finds the sockets of the process that listen in the place, and leaves them hardly any buffer.

@@ -38,12 +38,12 @@ func TestSoak(t *testing.T) {
 	w := newWorld(t, r)
 	w.settle()
 
-	injected, kinds := 0, count{}
+	injected := 0
 	for end := time.Now().Add(*duration); time.Now().Before(end) && !t.Failed(); {
 		s, wait := draw(r), time.Duration(r.IntN(10))*time.Millisecond
 		w.note(injected, s)
 		s.do(w)
-		kinds[s.kind]++
+		w.kinds[s.kind]++
 		pause(wait)
 		if injected++; injected%calmEvery == 0 {
 			w.heal(rand.New(rand.NewPCG(*seed, uint64(injected))))
@@ -63,7 +63,7 @@ func TestSoak(t *testing.T) {
 	w.endLoops(last)
 	w.end()
 	t.Logf("%d faults, %d passes, %d restarts, %d overflows, %d events; healed in %v", injected, passes, restarts, w.overflows, w.events.Load(), took)
-	t.Logf("faults: %v", kinds)
+	t.Logf("faults: %v", w.kinds)
 }
 
 // checkFiles fails the test if, at its end, there are more open files than now. Collected garbage would close what was

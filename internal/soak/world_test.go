@@ -47,6 +47,7 @@ type world struct {
 	monitors []*monitor.Monitor // which nobody needs, beside the loops
 	events   atomic.Int64       // that they told of
 
+	kinds     count
 	overflows int             // of receive buffers
 	callers   sync.WaitGroup  // of Reconcile
 	last      []string        // faults, for who has to find out
@@ -62,7 +63,7 @@ type fake struct {
 }
 
 func newWorld(t *testing.T, r *rand.Rand) *world {
-	w := &world{t: t, hub: testns.New(t), odd: map[string]bool{}}
+	w := &world{t: t, hub: testns.New(t), kinds: count{}, odd: map[string]bool{}}
 	w.root = w.supervisor("root", nil)
 	paths, processes, containers := w.supervisor("paths", w.root), w.supervisor("processes", nil), w.supervisor("containers", w.root)
 	containers.Add(processes)
