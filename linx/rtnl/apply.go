@@ -16,7 +16,8 @@ const chunk = 2048
 // reverse. The error says that it was cut short; what was not tried is pending by then.
 func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
-		p.replaceAddresses, p.addAddresses, p.addRoutes, p.updateRoutes, p.removeRoutes, p.removeAddresses,
+		p.replaceAddresses, p.addAddresses, p.addRoutes, p.updateRoutes, p.addRules,
+		p.removeRules, p.removeRoutes, p.removeAddresses,
 	}
 	defer p.explainSources(ctx)
 	p.report.Applied = slices.Grow(p.report.Applied, plan.size())
@@ -51,7 +52,7 @@ func (plan *difference) ops(p *pass) []reconcile.Op {
 
 // steps lists it by the steps of apply.
 func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 6)
+	steps := make([][]reconcile.Op, 8)
 	for _, s := range plan.swaps {
 		steps[0] = append(steps[0], p.addressOp(Update, s.at))
 	}
@@ -67,11 +68,17 @@ func (plan *difference) steps(p *pass) [][]reconcile.Op {
 	for _, u := range plan.updates {
 		steps[3] = append(steps[3], p.routeOp(Update, u.at))
 	}
+	for _, i := range plan.newRules {
+		steps[4] = append(steps[4], p.ruleOp(Create, i))
+	}
+	for i := range plan.oldRules {
+		steps[5] = append(steps[5], op(Delete, oldRule(&plan.oldRules[i])))
+	}
 	for i := range plan.oldRoutes {
-		steps[4] = append(steps[4], op(Delete, p.oldRoute(&plan.oldRoutes[i])))
+		steps[6] = append(steps[6], op(Delete, p.oldRoute(&plan.oldRoutes[i])))
 	}
 	for i := range plan.oldAddresses {
-		steps[5] = append(steps[5], op(Delete, p.oldAddress(&plan.oldAddresses[i])))
+		steps[7] = append(steps[7], op(Delete, p.oldAddress(&plan.oldAddresses[i])))
 	}
 	return steps
 }

@@ -44,7 +44,7 @@ func (p *pass) putAddresses(ctx context.Context, list []int32) error {
 			case err == nil:
 				a := p.survey.wantedAddress(list[k])
 				p.made[a.key()] = struct{}{}
-				p.source.fights.done(place{false, list[k]}, p.began)
+				p.source.fights.done(place{anAddress, list[k]}, p.began)
 			case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV):
 				p.round.again = true
 			}

@@ -36,7 +36,7 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 	switch {
 	case err == nil:
 		p.round.created = append(p.round.created, i)
-		p.source.fights.done(place{true, i}, p.began)
+		p.source.fights.done(place{aRoute, i}, p.began)
 	case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV):
 		p.round.again = true
 	case errors.Is(err, unix.EINVAL) && p.want.routes[i].source != ip{}:

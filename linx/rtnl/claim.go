@@ -14,6 +14,7 @@ type claims struct {
 	made      bool
 	addresses []bool
 	routes    []bool
+	rules     []bool
 }
 
 // claimAll claims what the plan takes and no claim of this pass covers. A claim takes time, in which
@@ -46,7 +47,12 @@ func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err 
 // pass takes. It is needed before the first change, and again when a later round takes more.
 func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	if !p.claims.made {
-		p.claims = claims{true, make([]bool, len(p.want.addresses)), make([]bool, len(p.want.routes))}
+		p.claims = claims{
+			made:      true,
+			addresses: make([]bool, len(p.want.addresses)),
+			routes:    make([]bool, len(p.want.routes)),
+			rules:     make([]bool, len(p.want.rules)),
+		}
 		needed = true
 	}
 	add := func(covered []bool, i int32) {
@@ -67,6 +73,9 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	for _, u := range plan.updates {
 		add(p.claims.routes, u.at)
 	}
+	for _, i := range plan.newRules {
+		add(p.claims.rules, i)
+	}
 	if !needed {
 		return l, false
 	}
@@ -75,6 +84,7 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 		addresses: p.claimedAddresses(),
 		routes:    p.last.routes,
 		claims:    p.claimedRoutes(),
+		rules:     p.claimedRules(),
 	}, true
 }
 
@@ -131,6 +141,7 @@ func (p *pass) ownership() LastApplied {
 		addresses: p.ownedAddresses(),
 		routes:    p.ownedRoutes(),
 		claims:    p.madeRoutes(),
+		rules:     p.ownedRules(),
 	}
 }
 

@@ -28,6 +28,10 @@ func crashState(n int) State {
 			Route{Dst: pfx(fmt.Sprintf("10.%d.0.0/16", 10+(n+i)%60)), Gateway: ipa(fmt.Sprintf("10.0.0.%d", 10+n%2))},
 			Route{Dst: pfx(fmt.Sprintf("2001:db8:%x::/48", 10+(n+i)%60)), Gateway: ipa(fmt.Sprintf("2001:db8::%d", 10+n%2))})
 	}
+	for i := range 20 {
+		s.Rules = append(s.Rules, Rule{Priority: 10, From: pfx(fmt.Sprintf("10.%d.0.0/16", (n+i)%30)), Table: uint32(100 + n%2)})
+	}
+	s.Rules = append(s.Rules, Rule{Priority: 10, From: pfx("0.0.0.0/0"), Table: uint32(100 + n%2)})
 	return s
 }
 
@@ -80,7 +84,8 @@ func TestCrash(t *testing.T) {
 	k.addAddress("v1", "192.0.2.1/24")
 	k.run("route add 198.51.100.0/24 via 192.0.2.9 proto static")
 	k.run("-6 route add 2001:db8:ffff::/48 dev v1 proto static")
-	foreign := append(k.ipRoutes("all"), k.addresses("v1")...)
+	k.run("rule add lookup 100 priority 10 protocol static")
+	foreign := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.ipRules())
 	times := 100
 	if testing.Short() {
 		times = 10
@@ -89,7 +94,8 @@ func TestCrash(t *testing.T) {
 	t.Log("seed", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	ledger := filepath.Join(t.TempDir(), "ledger")
-	less := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.10.0.0/16"), Gateway: ipa("10.0.0.10")}}}
+	less := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.10.0.0/16"), Gateway: ipa("10.0.0.10")}},
+		Rules: []Rule{{Priority: 10, From: pfx("10.3.0.0/16"), Table: 100}}}
 	midway := 0
 	for range times {
 		k.crash(ledger, time.Duration(random.IntN(20_000))*time.Microsecond)
@@ -100,8 +106,8 @@ func TestCrash(t *testing.T) {
 		k.src.Close()
 		k.src = New(k.Namespace(), Options{})
 		k.converge(less)
-		want := append(slices.Clone(foreign), "10.0.0.2/24", "10.10.0.0/16 gateway 10.0.0.10 dev v0 protocol 76")
-		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"))
+		want := append(slices.Clone(foreign), "10.0.0.2/24", "10.10.0.0/16 gateway 10.0.0.10 dev v0 protocol 76", ipWords(less.Rules[0], us))
+		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"), k.ipRules())
 		slices.Sort(want)
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Fatalf("there is %v, not %v", got, want)

@@ -20,6 +20,8 @@ type difference struct {
 	newRoutes    []int32
 	updates      []update
 	oldRoutes    []found // ours, not desired
+	newRules     []int32
+	oldRules     []rule // ours, not desired
 	failed       []reconcile.Failure
 	pending      []reconcile.Failure
 }
@@ -39,7 +41,8 @@ type update struct {
 // size is how many changes there are to make.
 func (d *difference) size() int {
 	return len(d.newAddresses) + len(d.marks) + len(d.swaps) + len(d.oldAddresses) +
-		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes)
+		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
+		len(d.newRules) + len(d.oldRules)
 }
 
 // changes says whether there is anything to do.
@@ -56,6 +59,7 @@ func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name name
 	d := new(difference)
 	s.diffAddresses(d, policy, owns, name)
 	s.diffRoutes(d, policy, name)
+	s.diffRules(d)
 	return d
 }
 

@@ -1,4 +1,4 @@
-// Package rtnl keeps the addresses and routes of a network namespace as they are desired, through
+// Package rtnl keeps the addresses, routes and rules of a network namespace as they are desired, through
 // rtnetlink.
 //
 // A State says what is desired, and a Source makes it so, a pass at a time: it observes the namespace,
@@ -18,14 +18,15 @@
 //
 // # What is ours
 //
-// The kernel remembers who made a route or an address: in rtm_protocol, and from Linux 5.18 on in
-// IFA_PROTO. What carries Options.Protocol is ours: it is deleted when it is not desired, also after a
-// crash, by a process that knows nothing of the one before. All else is others', and no pass deletes or
-// replaces it, unless Options.Conflict says so. On older kernels LastApplied alone tells which addresses
-// are ours.
+// The kernel remembers who made a route, a rule or an address: in rtm_protocol, FRA_PROTOCOL (Linux
+// 4.17), and from Linux 5.18 on in IFA_PROTO. What carries Options.Protocol is ours: it is deleted when
+// it is not desired, also after a crash, by a process that knows nothing of the one before. All else is
+// others', and no pass deletes or replaces it, unless Options.Conflict says so. On older kernels
+// LastApplied alone tells which addresses are ours.
 //
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. One
-// that is otherwise, in the place of a desired one, is a *ConflictError in Report.Failed.
+// that is otherwise, in the place of a desired one, is a *ConflictError in Report.Failed. Rules are never
+// in each other's place: of two that differ in who made them alone, the kernel keeps both.
 //
 // # What waits
 //
@@ -41,6 +42,16 @@
 // without (for IPv6, where two would be merged, the new one first stands at another metric). NLM_F_REPLACE,
 // which replaces whatever is first in the place, is not used at all. A desired route that stands behind
 // another's of the same destination, TOS and metric counts as in place, though packets take the other.
+//
+// # How rules change
+//
+// Nothing of a rule can be changed: the new one is created, then the old one deleted. The kernel deletes
+// the first rule that agrees with all that a request names, and what a rule leaves out cannot be named:
+// "from all" is also what is from 10.0.0.0/8. The protocol is named, so that others' rules are never hit.
+// Where one of ours that stays would be, it is created once more, behind the one to be deleted, and then
+// deleted in front: so its order among ours of the same priority changes. Should somebody delete one of
+// ours between the last look and the deletion, another of ours may go in its place; it is back in the
+// same pass.
 //
 // # What the kernel does besides
 //

@@ -17,13 +17,23 @@ type fights struct {
 	log     *slog.Logger
 	name    string
 	want    *index
-	applied map[bool][]bool // by kind and position: what was made before, and so is repaired
+	applied [kinds][]bool // by position: what was made before, and so is repaired
 }
+
+// kind is what an object is.
+type kind uint8
+
+const (
+	anAddress kind = iota
+	aRoute
+	aRule
+	kinds
+)
 
 // place is where a desired object belongs: its position in the index.
 type place struct {
-	route bool
-	at    int32
+	kind
+	at int32
 }
 
 // begin forgets the fights about another state.
@@ -33,12 +43,16 @@ func (f *fights) begin(x *index) {
 	}
 	f.Reset()
 	f.want = x
-	f.applied = map[bool][]bool{true: make([]bool, len(x.routes)), false: make([]bool, len(x.addresses))}
+	f.applied = [kinds][]bool{
+		anAddress: make([]bool, len(x.addresses)),
+		aRoute:    make([]bool, len(x.routes)),
+		aRule:     make([]bool, len(x.rules)),
+	}
 }
 
 // done notes that an object has been created or updated.
 func (f *fights) done(at place, now time.Time) {
-	if applied := &f.applied[at.route][at.at]; !*applied {
+	if applied := &f.applied[at.kind][at.at]; !*applied {
 		*applied = true
 	} else if f.Repaired(at, now) {
 		f.log.Warn("another writer keeps undoing what is desired: left alone for longer and longer",
@@ -61,12 +75,13 @@ func (f *fights) hold(plan *difference, now time.Time) {
 		}
 		return held
 	}
-	plan.newAddresses = without(plan.newAddresses, func(i int32) bool { return held(Create, place{false, i}, "") })
-	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{false, s.at}, "") })
-	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{true, i}, "") })
+	plan.newAddresses = without(plan.newAddresses, func(i int32) bool { return held(Create, place{anAddress, i}, "") })
+	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, "") })
+	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })
 	plan.updates = without(plan.updates, func(u update) bool {
-		return held(Update, place{true, u.at}, ", "+protocolName(int(u.olds[0].protocol))+",")
+		return held(Update, place{aRoute, u.at}, ", "+protocolName(int(u.olds[0].protocol))+",")
 	})
+	plan.newRules = without(plan.newRules, func(i int32) bool { return held(Create, place{aRule, i}, "") })
 	for _, at := range f.Ended(now, func(at place) bool { return amiss[at] }) {
 		f.log.Info("no other writer undoes it any more", "source", f.name, "object", f.object(at))
 	}
@@ -84,8 +99,11 @@ func without[T any](list []T, goes func(T) bool) []T {
 }
 
 func (f *fights) object(at place) fmt.Stringer {
-	if at.route {
+	switch at.kind {
+	case aRoute:
 		return f.want.route(at.at)
+	case aRule:
+		return &f.want.state.Rules[at.at]
 	}
 	return &f.want.state.Addresses[at.at]
 }

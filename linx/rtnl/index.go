@@ -23,6 +23,9 @@ type index struct {
 	seed      maphash.Seed
 	reach     [2]reach // of IPv4 and IPv6 routes
 	count     [2]int   // of them
+	rules     []rule   // as state.Rules
+	rule      map[rule]int32
+	ruled     [2]bool // there are IPv4, IPv6 rules
 }
 
 // reach is where the routes of one family are.
@@ -65,6 +68,9 @@ func newIndex(state State) (*index, error) {
 	for i := range state.Routes {
 		wrong.add("routes", i, state.Routes[i].fault())
 	}
+	for i := range state.Rules {
+		wrong.add("rules", i, state.Rules[i].fault())
+	}
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
@@ -86,6 +92,7 @@ func newIndex(state State) (*index, error) {
 	for i := range x.routes {
 		wrong.add("routes", int(x.from[i]), x.addRoute(int32(i)))
 	}
+	x.addRules(&wrong)
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}

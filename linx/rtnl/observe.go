@@ -41,6 +41,9 @@ func (p *pass) read(ctx context.Context) error {
 		if err := p.readRoutes(ctx, v6); err != nil {
 			return err
 		}
+		if err := p.readRules(ctx, v6); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -11,14 +11,16 @@ import (
 // pass, and from process to process, as JSON. The zero value owns nothing. In another namespace than the
 // one it was made in, by linx.ID, it counts as empty.
 //
-// It complements what the kernel remembers. A route is ours if its protocol is Options.Protocol, whatever
-// this says; so is an address with that IFA_PROTO where the kernel has it (Linux 5.18). An address without
-// is ours only by this record, on the interface of that name and index, and never by a mere claim.
+// It complements what the kernel remembers. A route or rule is ours if its protocol is Options.Protocol,
+// whatever this says; so is an address with that IFA_PROTO where the kernel has it (Linux 5.18). An
+// address without is ours only by this record, on the interface of that name and index, and never by a
+// mere claim.
 type LastApplied struct {
 	namespace linx.ID
 	addresses []ownedAddress
 	routes    []Route // often the slice of the desired state itself
 	claims    []Route // claimed, not confirmed
+	rules     []ownedRule
 }
 
 // ownedAddress is one that we made.
@@ -35,16 +37,23 @@ type ownedRoute struct {
 	Claimed bool `json:"claimed,omitempty"`
 }
 
+// ownedRule is one that we made.
+type ownedRule struct {
+	Rule
+	Claimed bool `json:"claimed,omitempty"`
+}
+
 type ledger struct {
 	Namespace linx.ID        `json:"namespace,omitempty"`
 	Addresses []ownedAddress `json:"addresses,omitempty"`
 	Routes    []ownedRoute   `json:"routes,omitempty"`
+	Rules     []ownedRule    `json:"rules,omitempty"`
 }
 
 // MarshalJSON gives an object with the namespace's ID and what is owned there; a "claimed" entry was about
 // to be made and not seen since.
 func (l LastApplied) MarshalJSON() ([]byte, error) {
-	out := ledger{Namespace: l.namespace, Addresses: l.addresses}
+	out := ledger{Namespace: l.namespace, Addresses: l.addresses, Rules: l.rules}
 	out.Routes = make([]ownedRoute, 0, len(l.routes)+len(l.claims))
 	for _, r := range l.routes {
 		out.Routes = append(out.Routes, ownedRoute{Route: r})
@@ -61,10 +70,15 @@ func (l *LastApplied) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("rtnl: last applied: %w", err)
 	}
-	out := LastApplied{namespace: in.Namespace, addresses: in.Addresses}
+	out := LastApplied{namespace: in.Namespace, addresses: in.Addresses, rules: in.Rules}
 	for i := range in.Addresses {
 		if err := in.Addresses[i].fault(); err != nil {
 			return fmt.Errorf("rtnl: last applied: addresses[%d]: %w", i, err)
+		}
+	}
+	for i := range in.Rules {
+		if err := in.Rules[i].fault(); err != nil {
+			return fmt.Errorf("rtnl: last applied: rules[%d]: %w", i, err)
 		}
 	}
 	for i := range in.Routes {

@@ -35,6 +35,7 @@ type pass struct {
 	hold   [2]reach // where LastApplied has routes that are not desired, by family
 	hidden bool     // it has IPv6 ones among them, which may be merged into others'
 	hops   []hop
+	ruled  [2]bool          // it has rules, by family
 	names  map[int32]string // of interfaces
 
 	records map[addressKey]ownedAddress // what LastApplied has, on kernels without IFA_PROTO
@@ -49,12 +50,13 @@ type pass struct {
 
 // round is what came of one attempt to apply a plan.
 type round struct {
-	applied int
-	again   bool // the kernel was not as observed: look again
-	failed  []reconcile.Failure
-	pending []reconcile.Failure
-	created []int32                 // desired routes
-	removed map[addressKey]struct{} // addresses
+	applied      int
+	again        bool // the kernel was not as observed: look again
+	failed       []reconcile.Failure
+	pending      []reconcile.Failure
+	created      []int32 // desired routes
+	createdRules []int32
+	removed      map[addressKey]struct{} // addresses
 }
 
 // run observes and applies until there is nothing more to do, or nothing more that can be done.

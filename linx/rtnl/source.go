@@ -13,8 +13,9 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// Source is the addresses and routes of one network namespace. It is a reconcile.Source, and a Subscriber,
-// Validator and io.Closer. Its methods are safe for concurrent use; passes wait for each other.
+// Source is the addresses, routes and rules of one network namespace. It is a reconcile.Source, and a
+// Subscriber, Validator and io.Closer. Its methods are safe for concurrent use; passes wait for each
+// other.
 type Source struct {
 	ns       linx.Namespace
 	opts     Options
@@ -195,6 +196,9 @@ func (s *Source) newPass(x *index, last LastApplied) *pass {
 		sweep: s.settled != x,
 		names: make(map[int32]string),
 		made:  make(map[addressKey]struct{}),
+	}
+	for i := range last.rules {
+		p.ruled[which(last.rules[i].v6())] = true
 	}
 	last.leftRoutes(x, func(r *Route) {
 		packed := packRoute(r, 0)

@@ -19,6 +19,7 @@ import (
 type State struct {
 	Addresses []Address `json:"addresses,omitempty"`
 	Routes    []Route   `json:"routes,omitempty"`
+	Rules     []Rule    `json:"rules,omitempty"`
 }
 
 // UnmarshalJSON refuses unknown fields: a misspelt one would be a setting silently not made.
@@ -50,7 +51,7 @@ type (
 
 // same says whether b is a again: the same slices.
 func same(a, b *State) bool {
-	return sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes)
+	return sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules)
 }
 
 func sameSlice[T any](a, b []T) bool {

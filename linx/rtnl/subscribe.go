@@ -11,9 +11,9 @@ import (
 	"github.com/linx-go/linx-go/linx/monitor"
 )
 
-// Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses always,
-// and the routes of each family of which there are desired ones. Events that cannot matter wake nobody: our
-// own changes, and most of those of foreign routes.
+// Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses
+// always, and the routes and rules of each family of which there are desired ones. Events that cannot
+// matter wake nobody: our own changes, and most of those of foreign routes.
 func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -74,6 +74,12 @@ func (s *Source) groups() []monitor.Group {
 	}
 	if x == nil || x.reach[which(true)].any {
 		groups = append(groups, monitor.GroupIPv6Route)
+	}
+	if x == nil || x.ruled[which(false)] {
+		groups = append(groups, monitor.GroupIPv4Rule)
+	}
+	if x == nil || x.ruled[which(true)] {
+		groups = append(groups, monitor.GroupIPv6Rule)
 	}
 	return groups
 }

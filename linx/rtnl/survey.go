@@ -31,6 +31,10 @@ type survey struct {
 	made    map[askedKey]route // of this pass: IPv6 updates
 	alien   map[route]struct{} // merged next hops that turned out not to be ours
 	reread  bool               // the routes that come now are all there are, after ours alone
+
+	rules     []bool // by desired rule: it is in place
+	oldRules  []rule // ours, not desired, or there before
+	anonymous bool   // this kernel does not keep the protocols of rules
 }
 
 // occupant is what was found where a desired address belongs.
@@ -75,6 +79,7 @@ func (s *survey) reset() {
 	s.routes = zeroed(s.routes, len(s.want.routes))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
 	s.next, s.missing, s.reread = 0, s.want.count, false
+	s.rules, s.oldRules, s.anonymous = zeroed(s.rules, len(s.want.rules)), nil, false
 }
 
 // leansOnOthers says that a desired route is in place only as another's.

@@ -25,11 +25,17 @@ type event struct {
 
 func (k *kernel) watchRoutes() *watcher {
 	k.t.Helper()
+	return k.watch(unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE)
+}
+
+// watch joins groups, by their bits.
+func (k *kernel) watch(groups uint32) *watcher {
+	k.t.Helper()
 	w := &watcher{t: k.t, buf: make([]byte, 1<<16)}
 	k.Do(func() {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 		if err == nil {
-			err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_IPV4_ROUTE | unix.RTMGRP_IPV6_ROUTE})
+			err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: groups})
 		}
 		if err != nil {
 			k.t.Fatal(err)
@@ -66,5 +72,20 @@ func (w *watcher) drain() (events []event, lost bool) {
 			}
 			b = b[min(align(size), len(b)):]
 		}
+	}
+}
+
+// types gives the types of the events since the last call, of which none may be lost.
+func (w *watcher) types() (types []uint16) {
+	w.t.Helper()
+	for {
+		n, _, err := unix.Recvfrom(w.fd, w.buf, 0)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return types
+		case err != nil:
+			w.t.Fatal(err)
+		}
+		types = append(types, native.Uint16(w.buf[4:n]))
 	}
 }
