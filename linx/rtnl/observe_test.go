@@ -21,7 +21,6 @@ func TestAsksOnlyWhatMatters(t *testing.T) {
 		{"an IPv6 route", State{Routes: []Route{six}}, 1},
 		{"routes of both", State{Routes: []Route{four, six}}, 2},
 		{"a route on an interface", State{Routes: []Route{{Dst: pfx("10.2.0.0/16"), Interface: "v0"}}}, 2},
-		{"an IPv6 rule", State{Rules: []Rule{{Priority: 5, From: pfx("::/0")}}}, 1},
 		{"an address", State{Addresses: address}, 2},
 		{"an address and a route", State{Addresses: address, Routes: []Route{four}}, 3},
 	} {

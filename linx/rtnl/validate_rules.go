@@ -42,7 +42,7 @@ func (r *Rule) prefixFault() error {
 		}
 	}
 	if r.From.IsValid() && r.To.IsValid() && r.From.Addr().Is6() != r.To.Addr().Is6() {
-		return fmt.Errorf("From %v and To %v are of different families", r.From, r.To)
+		return fmt.Errorf("two different families: From %v and To %v", r.From, r.To)
 	}
 	return nil
 }
@@ -83,7 +83,7 @@ func (r *Rule) actionFault() error {
 	case r.Action != RuleGoto && r.Goto != 0:
 		return fmt.Errorf("%v rule with a Goto; leave it out, or make RuleGoto the Action", r.Action)
 	case r.Action == RuleGoto && r.Goto <= r.Priority:
-		return fmt.Errorf("Goto %d: it only goes forward, to priorities above this rule's own %d", r.Goto, r.Priority)
+		return fmt.Errorf("no going to %d: Goto only goes forward, to priorities above this rule's own %d", r.Goto, r.Priority)
 	}
 	bits := 32
 	if r.v6() {
