@@ -34,7 +34,8 @@ func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "v0", Prefix: prefix("10.1.1.%d/24", 10+r.IntN(3))})
 	}
 	if r.IntN(2) == 0 {
-		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "w0", Prefix: prefix("10.1.2.%d/%d", 2+r.IntN(3), 24+r.IntN(2))})
+		at := prefix("10.1.2.%d/%d", 2+r.IntN(3), 24+r.IntN(2))
+		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "w0", Prefix: at})
 	}
 	for n := range routes {
 		route := rtnl.Route{Dst: mainDst(n), Metric: metric4, Gateway: addr("10.1.1.%d", 100+r.IntN(4)), Interface: "v0"}
@@ -91,7 +92,7 @@ func drawSide(r *rand.Rand, flawed bool) rtnl.State {
 	return s
 }
 
-// disputed are addresses that others make, too, as just the same; main wants one of them. Each is a network of its own, so
+// disputed are addresses that others make just so, too; main wants one of them. Each is a network of its own, so
 // that no other's end is theirs.
 func disputed(n int) rtnl.Address {
 	return rtnl.Address{Interface: "v0", Prefix: prefix("10.1.9.%d/32", n)}

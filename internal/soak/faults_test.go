@@ -7,6 +7,9 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/thejerf/suture/v4"
+
+	"github.com/linx-go/linx-go/linx"
 	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
@@ -82,8 +85,8 @@ var (
 	ends    = way{"returns nil", linxtest.Fail(nil)}
 )
 
-// memberFails has a source or a callback go wrong when it is called next. A new desired state gives a pass something to
-// claim.
+// memberFails has a source or a callback go wrong when it is called next. A new desired state gives a pass something
+// to claim.
 func memberFails(r *rand.Rand) step {
 	moments := []struct {
 		moment linxtest.Moment
@@ -153,7 +156,8 @@ func loopReadded(r *rand.Rand) step {
 // programRestarted ends a loop, and begins another one with another state from what is known of it on file.
 func programRestarted(r *rand.Rand) step {
 	n, seed := r.IntN(loops), r.Uint64()
-	return step{"program restarted", fmt.Sprintf("loop %d: another one, with desired state %#x", n, seed), func(w *world) {
+	what := fmt.Sprintf("loop %d: another one, with desired state %#x", n, seed)
+	return step{"program restarted", what, func(w *world) {
 		w.loops[n].succeed(rand.New(rand.NewPCG(seed, 0)))
 	}}
 }
@@ -161,7 +165,8 @@ func programRestarted(r *rand.Rand) step {
 // reconcileCalled has many ask for a pass, not all of whom wait for it.
 func reconcileCalled(r *rand.Rand) step {
 	n, callers, wait := r.IntN(loops), 1+r.IntN(8), time.Duration(r.IntN(20))*time.Millisecond
-	return step{"reconcile called", fmt.Sprintf("loop %d: Reconcile from %d, within %v", n, callers, wait), func(w *world) {
+	what := fmt.Sprintf("loop %d: Reconcile from %d, within %v", n, callers, wait)
+	return step{"reconcile called", what, func(w *world) {
 		loop := w.loops[n]
 		for range callers {
 			w.callers.Go(func() {
@@ -173,13 +178,15 @@ func reconcileCalled(r *rand.Rand) step {
 	}}
 }
 
-// desiredPut wants something else, one time in eight with something that cannot be had, one time in eight many in a row.
+// desiredPut wants something else; one time in eight with something that cannot be had, one time in eight many in a
+// row.
 func desiredPut(r *rand.Rand) step {
 	n, flawed, times, seed := r.IntN(loops), r.IntN(8) == 0, 1, r.Uint64()
 	if r.IntN(8) == 0 {
 		times = 50
 	}
-	return step{"desired put", fmt.Sprintf("loop %d: desired state %#x, flawed: %v, times %d", n, seed, flawed, times), func(w *world) {
+	what := fmt.Sprintf("loop %d: desired state %#x, flawed: %v, times %d", n, seed, flawed, times)
+	return step{"desired put", what, func(w *world) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		for range times {
 			w.loops[n].put(r, flawed)()
@@ -239,7 +246,8 @@ func descriptorsExhausted(r *rand.Rand) step {
 // a new process: the same namespace or a fresh one.
 func processKilled(r *rand.Rand) step {
 	n, fresh := byPath+r.IntN(byProcess), r.IntN(2) == 0
-	return step{"process killed", fmt.Sprintf("place %d: process killed, namespace fresh: %v", n, fresh), func(w *world) {
+	what := fmt.Sprintf("place %d: process killed, namespace fresh: %v", n, fresh)
+	return step{"process killed", what, func(w *world) {
 		p := w.places[n]
 		p.checkForeign("before its process is killed")
 		p.process.Kill()
@@ -247,7 +255,7 @@ func processKilled(r *rand.Rand) step {
 			if !poll(time.Minute, func() bool { return h.status().Final != nil }) {
 				w.fail("%s goes on without its process\n%s", h, h.explain())
 			}
-			if final := h.status().Final; !errors.Is(final, errGone) || !errors.Is(final, errForGood) {
+			if final := h.status().Final; !errors.Is(final, linx.ErrNamespaceGone) || !errors.Is(final, suture.ErrDoNotRestart) {
 				w.fail("%s: ended with %v", h, final)
 			}
 		}

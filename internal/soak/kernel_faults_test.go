@@ -4,25 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/thejerf/suture/v4"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/linx-go/linx-go/linx"
 	"github.com/linx-go/linx-go/linx/rtnl"
 )
-
-var errGone, errForGood = linx.ErrNamespaceGone, suture.ErrDoNotRestart
 
 // addressDeleted deletes an address of ours, if it is there.
 func addressDeleted(r *rand.Rand) step {
 	n, which, side := r.IntN(places), r.IntN(4), r.IntN(2) == 0
-	return step{"address deleted", fmt.Sprintf("place %d: address %d deleted, side: %v", n, which, side), func(w *world) {
+	what := fmt.Sprintf("place %d: address %d deleted, side: %v", n, which, side)
+	return step{"address deleted", what, func(w *world) {
 		p := w.places[n]
 		all := p.state(side).Addresses
 		if which >= len(all) {
@@ -87,8 +82,8 @@ func slotToggled(r *rand.Rand) step {
 	}}
 }
 
-// addressTaken has another writer make an address of its own just as main wants it now or later, or delete whoever's is
-// there.
+// addressTaken has another writer make an address of its own just as main wants it now or later, or delete
+// whoever's is there.
 func addressTaken(r *rand.Rand) step {
 	n, which, make := r.IntN(places), r.IntN(disputes), r.IntN(3) != 0
 	return step{"address taken", fmt.Sprintf("place %d: disputed address %d, made: %v", n, which, make), func(w *world) {
@@ -288,7 +283,8 @@ func (p *place) onLink(name string, do func(netlink.Link) error) {
 }
 
 func (p *place) saboteurs() []*saboteur {
-	return []*saboteur{p.main.src.(rtnlSource).saboteur, p.side.src.(rtnlSource).saboteur, p.sysctls.src.(sysctlSource).saboteur}
+	main, side, sysctls := p.main.src.(rtnlSource), p.side.src.(rtnlSource), p.sysctls.src.(sysctlSource)
+	return []*saboteur{main.saboteur, side.saboteur, sysctls.saboteur}
 }
 
 func drawLink(r *rand.Rand) string { return []string{"v0", "w0"}[r.IntN(2)] }
@@ -302,7 +298,9 @@ type meanwhile struct {
 // drawMeanwhile has now no time at all, now enough for several passes.
 func drawMeanwhile(r *rand.Rand) meanwhile {
 	m := meanwhile{d: []time.Duration{0, 1, 30, 200}[r.IntN(4)] * time.Millisecond}
-	others := []func(*rand.Rand) step{memberFails, monitorEnds, sourceClosed, loopReadded, programRestarted, reconcileCalled, desiredPut}
+	others := []func(*rand.Rand) step{
+		memberFails, monitorEnds, sourceClosed, loopReadded, programRestarted, reconcileCalled, desiredPut,
+	}
 	for range r.IntN(4) {
 		m.steps = append(m.steps, others[r.IntN(len(others))](r))
 	}
@@ -326,82 +324,4 @@ func (m meanwhile) pass(w *world) {
 	if len(m.steps) == 0 {
 		pause(m.d)
 	}
-}
-
-// shrinkBuffers finds the sockets of the process that listen in the place, and leaves them hardly any buffer.
-func (p *place) shrinkBuffers() error {
-	here := uint64(0)
-	var err error
-	p.Do(func() {
-		var fd int
-		if fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err == nil {
-			here, err = unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-			unix.Close(fd)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return err
-	}
-	for _, entry := range fds {
-		if target, _ := os.Readlink("/proc/self/fd/" + entry.Name()); !strings.HasPrefix(target, "socket:") {
-			continue
-		}
-		n, _ := strconv.Atoi(entry.Name())
-		// A duplicate is one socket for certain; the number may be another's at any time.
-		fd, err := unix.FcntlInt(uintptr(n), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			continue
-		}
-		if listens(fd, here) {
-			err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 0)
-		}
-		if unix.Close(fd); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// listens tells whether it is a netlink socket, in the namespace of that cookie, that has joined groups.
-func listens(fd int, cookie uint64) bool {
-	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
-	if err != nil || domain != unix.AF_NETLINK {
-		return false
-	}
-	there, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
-	if err != nil || there != cookie {
-		return false
-	}
-	groups, err := unix.GetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_LIST_MEMBERSHIPS) // the first 32
-	return err == nil && groups != 0
-}
-
-// drops is how many events the sockets in the place have lost.
-func (p *place) drops() (sum int) {
-	var data []byte
-	p.Do(func() { data, _ = os.ReadFile("/proc/thread-self/net/netlink") })
-	for line := range strings.Lines(string(data)) {
-		// sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode
-		if fields := strings.Fields(line); len(fields) == 10 {
-			n, _ := strconv.Atoi(fields[8]) // the heading has no number
-			sum += n
-		}
-	}
-	return sum
-}
-
-// noDescriptors lowers the limit of descriptors to none; restore raises it again.
-func noDescriptors() (restore func() error, err error) {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return nil, err
-	}
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}); err != nil {
-		return nil, err
-	}
-	return func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) }, nil
 }

@@ -39,7 +39,8 @@ var slots = slices.Concat([]slot{
 	{address: rtnl.Address{Interface: "w0", Prefix: prefix("10.2.1.200/24")}, blocks: true},
 
 	{route: rtnl.Route{Dst: prefix("203.0.113.0/25"), Gateway: addr("192.0.2.9"), Interface: "v0"}},
-	{route: rtnl.Route{Dst: prefix("203.0.113.128/25"), Gateway: addr("198.51.100.9"), Interface: "w0", Table: otherTable}},
+	{route: rtnl.Route{
+		Dst: prefix("203.0.113.128/25"), Gateway: addr("198.51.100.9"), Interface: "w0", Table: otherTable}},
 	{route: rtnl.Route{Dst: prefix("203.0.113.0/24"), Type: rtnl.Blackhole, Table: otherTable + 1}},
 	{route: rtnl.Route{Dst: prefix("2001:db8:f::/48"), Gateway: addr("fd00::9"), Interface: "v0", Metric: metric6}},
 	// Our destinations, with other metrics:
@@ -147,7 +148,14 @@ func netlinkRoute(k *netlink.Handle, r rtnl.Route) (*netlink.Route, error) {
 }
 
 func kernelType(t rtnl.RouteType) int {
-	return map[rtnl.RouteType]int{rtnl.Unicast: unix.RTN_UNICAST, rtnl.Blackhole: unix.RTN_BLACKHOLE, rtnl.Unreachable: unix.RTN_UNREACHABLE}[t]
+	switch t {
+	case rtnl.Blackhole:
+		return unix.RTN_BLACKHOLE
+	case rtnl.Unreachable:
+		return unix.RTN_UNREACHABLE
+	default:
+		return unix.RTN_UNICAST
+	}
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {
@@ -163,11 +171,12 @@ func routeLine(r rtnl.Route, protocol int) string {
 	if r.Table == 0 {
 		r.Table = unix.RT_TABLE_MAIN
 	}
-	line := fmt.Sprintf("route type %d %s via %v dev %s metric %d table %d", kernelType(r.Type), r.Dst, r.Gateway, r.Interface, r.Metric, r.Table)
+	if r.Dst.Addr().Is6() && r.Metric == 0 {
+		r.Metric = 1024
+	}
+	line := fmt.Sprintf("route type %d %s via %v dev %s metric %d table %d",
+		kernelType(r.Type), r.Dst, r.Gateway, r.Interface, r.Metric, r.Table)
 	if r.Dst.Addr().Is6() {
-		if r.Metric == 0 {
-			line = strings.Replace(line, "metric 0", "metric 1024", 1)
-		}
 		return line
 	}
 	return line + fmt.Sprintf(" src %v mtu %d proto %d", r.Source, r.MTU, protocol)
@@ -287,8 +296,8 @@ func (p *place) foreignLines() (lines []string) {
 	return lines
 }
 
-// checkForeign looks whether all that is others' is still there. IPv6 dumps taken while routes change lack some, so it may
-// take several.
+// checkForeign looks whether all that is others' is still there. IPv6 dumps taken while routes change lack some, so
+// it may take several.
 func (p *place) checkForeign(when string) {
 	p.w.t.Helper()
 	var lost []string
@@ -305,7 +314,8 @@ func (p *place) checkForeign(when string) {
 // checkAll looks whether the place holds what is desired and what is others', and nothing else.
 func (p *place) checkAll() {
 	p.w.t.Helper()
-	want := slices.Concat(p.foreignLines(), stateLines(p.main.desired, mainProtocol), stateLines(p.side.desired, sideProtocol))
+	main, side := stateLines(p.main.desired, mainProtocol), stateLines(p.side.desired, sideProtocol)
+	want := slices.Concat(p.foreignLines(), main, side)
 	if p.takenRoute { // that is enough for main
 		ours := routeLine(disputedRoute, mainProtocol)
 		want = slices.DeleteFunc(want, func(line string) bool { return line == ours })

@@ -120,7 +120,7 @@ func (s *saboteur) subscribe(ctx context.Context, src reconcile.Subscriber, hint
 	}
 	service, err := src.Subscribe(ctx, func() {
 		s.stall.RLock()
-		s.stall.RUnlock()
+		defer s.stall.RUnlock()
 		hint()
 	})
 	if err != nil {

@@ -4,10 +4,8 @@ import (
 	"flag"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"testing"
 	"time"
 
@@ -25,8 +23,8 @@ func TestMain(m *testing.M) { testns.Main(m) }
 // calmEvery is after how many faults all must converge in between.
 const calmEvery = 1000
 
-// TestSoak: whatever happens to the loops and beneath them, once it is over they converge, what is others' is as those left
-// it, and nothing has leaked.
+// TestSoak: whatever happens to the loops and beneath them, once it is over they converge, what is others' is as
+// those left it, and nothing has leaked.
 func TestSoak(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	checkFiles(t)
@@ -62,12 +60,14 @@ func TestSoak(t *testing.T) {
 	}
 	w.endLoops(last)
 	w.end()
-	t.Logf("%d faults, %d passes, %d restarts, %d overflows, %d events; healed in %v", injected, passes, restarts, w.overflows, w.events.Load(), took)
+	t.Logf("%d faults, %d passes, %d restarts, %d overflows, %d events; healed in %v",
+		injected, passes, restarts, w.overflows, w.events.Load(), took)
 	t.Logf("faults: %v", w.kinds)
 }
 
-// checkFiles fails the test if, at its end, there are more open files than now. Collected garbage would close what was
-// forgotten, so there is none as long as memory allows. The pidfd of a handle is meant to go that way: after the check.
+// checkFiles fails the test if, at its end, other files are open than now. Collecting garbage would close what was
+// forgotten, so it is put off as long as memory allows. The pidfd of a handle is meant to go that way: after the
+// check.
 func checkFiles(t *testing.T) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(1<<30)
 	before := openFiles()
@@ -82,20 +82,6 @@ func checkFiles(t *testing.T) {
 	})
 }
 
-// openFiles counts descriptors by kind, but for pidfds.
-func openFiles() map[string]int {
-	kinds := map[string]int{}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, entry := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
-		kind, _, _ := strings.Cut(target, ":[")
-		if err == nil && target != "anon_inode:[pidfd]" { // the one that the directory was read through is gone
-			kinds[kind]++
-		}
-	}
-	return kinds
-}
-
 // TestSeedReplays: a seed means the same faults, another one means others.
 func TestSeedReplays(t *testing.T) {
 	drawn := func(seed uint64) (all string) {
@@ -105,10 +91,11 @@ func TestSeedReplays(t *testing.T) {
 		}
 		return all
 	}
-	if drawn(1) != drawn(1) {
+	first, again, other := drawn(1), drawn(1), drawn(2)
+	if first != again {
 		t.Error("the same seed draws other faults")
 	}
-	if drawn(1) == drawn(2) {
+	if first == other {
 		t.Error("every seed draws the same faults")
 	}
 }

@@ -16,12 +16,9 @@ import (
 	"github.com/thejerf/suture/v4"
 
 	"github.com/linx-go/linx-go/internal/testns"
-	"github.com/linx-go/linx-go/linx"
 	"github.com/linx-go/linx-go/linx/linxtest"
 	"github.com/linx-go/linx-go/linx/monitor"
 	"github.com/linx-go/linx-go/linx/reconcile"
-	"github.com/linx-go/linx-go/linx/rtnl"
-	"github.com/linx-go/linx-go/linx/sysctl"
 )
 
 // Of the twenty loops, three each are of a place: two rtnl and a sysctl.
@@ -65,8 +62,8 @@ type fake struct {
 func newWorld(t *testing.T, r *rand.Rand) *world {
 	w := &world{t: t, hub: testns.New(t), kinds: count{}, odd: map[string]bool{}}
 	w.root = w.supervisor("root", nil)
-	paths, processes, containers := w.supervisor("paths", w.root), w.supervisor("processes", nil), w.supervisor("containers", w.root)
-	containers.Add(processes)
+	paths, containers := w.supervisor("paths", w.root), w.supervisor("containers", w.root)
+	processes, idle := w.supervisor("processes", containers), w.supervisor("fakes", containers)
 	for n := range places {
 		tree := paths
 		if n >= byPath {
@@ -74,7 +71,6 @@ func newWorld(t *testing.T, r *rand.Rand) *world {
 		}
 		w.places = append(w.places, w.newPlace(n, tree))
 	}
-	idle := w.supervisor("fakes", containers)
 	for n := range fakes {
 		f := &fake{kernel: linxtest.NewKernel(nil), foreign: map[string]string{}}
 		f.home = &home[linxtest.State, linxtest.Owned]{
@@ -110,7 +106,8 @@ func newWorld(t *testing.T, r *rand.Rand) *world {
 // supervisor restarts at once, and hardly ever pauses: faults come faster than in life.
 func (w *world) supervisor(name string, under *suture.Supervisor) *suture.Supervisor {
 	s := suture.New(name, suture.Spec{
-		EventHook: w.hear, FailureThreshold: 50, FailureDecay: 1, FailureBackoff: 20 * time.Millisecond, Timeout: 20 * time.Second,
+		EventHook: w.hear, Timeout: 20 * time.Second,
+		FailureThreshold: 50, FailureDecay: 1, FailureBackoff: 20 * time.Millisecond,
 	})
 	if under != nil {
 		under.Add(s)
@@ -120,8 +117,8 @@ func (w *world) supervisor(name string, under *suture.Supervisor) *suture.Superv
 
 // addMonitors adds some that stand alone, as a program has that wants to know what happens.
 func (w *world) addMonitors() {
-	s := suture.New("monitors", suture.Spec{FailureThreshold: 3, FailureDecay: 1, FailureBackoff: 50 * time.Millisecond}) // they do
-	// not wait for a path by themselves
+	// They do not wait for a path by themselves.
+	s := suture.New("monitors", suture.Spec{FailureThreshold: 3, FailureDecay: 1, FailureBackoff: 50 * time.Millisecond})
 	w.root.Add(s)
 	for _, p := range w.places[:byPath] {
 		m := monitor.New(p.Namespace(), func(monitor.Event) { w.events.Add(1) }, monitor.Config{ReceiveBuffer: 1 << 16})
@@ -254,152 +251,6 @@ func (w *world) note(n int, s step) {
 	if w.last = append(w.last, fmt.Sprintf("%d: %s", n, s.what)); len(w.last) > kept {
 		w.last = w.last[1:]
 	}
-}
-
-// place is a namespace with its three loops.
-type place struct {
-	*testns.Net
-	w       *world
-	n       int
-	name    string
-	process *testns.Process // nil: known by its path
-
-	main, side *home[rtnl.State, rtnl.LastApplied]
-	sysctls    *home[sysctl.Settings, sysctl.LastApplied]
-
-	// The model of what is others'.
-	filled     []bool         // slots
-	taken      [disputes]bool // addresses in dispute that are others' now
-	takenRoute bool
-	values     map[string]string       // sysctls that no loop wants
-	originals  map[string]sysctl.Value // of those that loops want
-	renamed    map[string]bool         // interfaces that had another name for a while: the originals of their keys are lost
-}
-
-func (w *world) newPlace(n int, tree *suture.Supervisor) *place {
-	p := &place{Net: testns.New(w.t), w: w, n: n, name: fmt.Sprint("place", n), filled: make([]bool, len(slots))}
-	for i := range slots {
-		p.filled[i] = slots[i].fixed
-	}
-	p.furnish()
-	if n >= byPath {
-		p.process = p.Process()
-	}
-	home := func(name string, options rtnl.Options, draw func(*rand.Rand, bool) rtnl.State, cfg rtnl.Config) *home[rtnl.State, rtnl.LastApplied] {
-		return &home[rtnl.State, rtnl.LastApplied]{
-			t: w.t, name: p.name + "/" + name, tree: tree, draw: draw, cfg: cfg,
-			source: func() (reconcile.Source[rtnl.State, rtnl.LastApplied], fallible) {
-				src := rtnlSource{rtnl.New(p.namespace(), options), new(saboteur)}
-				return src, src
-			},
-		}
-	}
-	// The one has a slow timer, the other none: both need what the monitor tells.
-	p.main = home("main", rtnl.Options{Protocol: mainProtocol}, drawMain,
-		rtnl.Config{Interval: time.Second, Debounce: 5 * time.Millisecond})
-	p.side = home("side", rtnl.Options{Protocol: sideProtocol, Conflict: rtnl.TakeOver}, drawSide,
-		rtnl.Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
-	p.sysctls = &homeOfSysctls{
-		t: w.t, name: p.name + "/sysctl", tree: tree, draw: drawKnobs,
-		cfg: sysctl.Config{Interval: 300 * time.Millisecond, Debounce: 5 * time.Millisecond},
-		source: func() (reconcile.Source[sysctl.Settings, sysctl.LastApplied], fallible) {
-			src := sysctlSource{sysctl.New(p.namespace(), sysctl.Options{RevertOnRelease: true}), new(saboteur)}
-			return src, src
-		},
-	}
-	return p
-}
-
-type homeOfSysctls = home[sysctl.Settings, sysctl.LastApplied]
-
-// namespace is by what the loops know it.
-func (p *place) namespace() linx.Namespace {
-	if p.process != nil {
-		return linx.PID(p.process.PID())
-	}
-	return p.Namespace()
-}
-
-// furnish makes a bare namespace what the loops expect, with what others have there.
-func (p *place) furnish() {
-	p.w.t.Helper()
-	if p.n != 0 { // one waits for duplicate address detection
-		p.write("net.ipv6.conf.all.accept_dad", "0")
-		p.write("net.ipv6.conf.default.accept_dad", "0")
-	}
-	p.write("net.ipv4.conf.all.promote_secondaries", fmt.Sprint(p.n%2))
-	p.Veth("v0", "v1")
-	p.VethTo("w0", p.w.hub, p.farEnd())
-	p.values, p.renamed, p.taken, p.takenRoute = map[string]string{}, map[string]bool{}, [disputes]bool{}, false
-	if p.originals == nil { // later ones are the same, but the loops are there already
-		p.readOriginals()
-	}
-	p.restore()
-}
-
-func (p *place) readOriginals() {
-	p.originals = map[string]sysctl.Value{}
-	for _, k := range knobs {
-		original := sysctl.Value(p.read(k.name))
-		if slices.Contains(k.values, original) {
-			p.w.t.Fatalf("%s is %q already", k.name, original)
-		}
-		p.originals[k.name] = original
-	}
-}
-
-// farEnd is the name of w0's other end.
-func (p *place) farEnd() string { return fmt.Sprint("far", p.n) }
-
-// restore brings back what is others' after they themselves have broken it.
-func (p *place) restore() {
-	p.w.t.Helper()
-	for i := range slots {
-		if !p.filled[i] {
-			continue
-		}
-		if err := slots[i].fill(p.Netlink()); err != nil {
-			p.w.fail("%s: restoring %v: %v", p.name, &slots[i], err)
-		}
-	}
-}
-
-// toggle fills or empties a slot.
-func (p *place) toggle(i int) {
-	p.w.t.Helper()
-	do := slots[i].fill
-	if p.filled[i] {
-		do = slots[i].empty
-	}
-	if err := do(p.Netlink()); err != nil {
-		p.w.fail("%s: %v (there: %v): %v", p.name, &slots[i], p.filled[i], err)
-	}
-	p.filled[i] = !p.filled[i]
-	p.restore() // emptying one can take others along: secondaries
-}
-
-// awaitKnobs waits until the sysctl loop has seen a new namespace, and so knows the originals.
-func (p *place) awaitKnobs() {
-	p.w.t.Helper()
-	if !poll(time.Minute, func() bool {
-		for name, value := range p.sysctls.desired {
-			if k := knobOf(name); k != nil && p.read(name) != string(value) {
-				return false
-			}
-		}
-		return true
-	}) {
-		p.w.fail("%s: sysctls are not set: %s", p.name, p.sysctls.explain())
-	}
-}
-
-func knobOf(name string) *knob {
-	for i := range knobs {
-		if knobs[i].name == name {
-			return &knobs[i]
-		}
-	}
-	return nil
 }
 
 // patience is for what must be there at once.
