@@ -49,7 +49,10 @@ func parseLine(line string) (k key, name string, value Value, err error) {
 	name, text, assigns := strings.Cut(line, "=")
 	name, minus := strings.CutPrefix(name, "-")
 	name = strings.TrimSpace(name)
-	if k, err = parseKey(name); err != nil {
+	if k, err = parseKey(name); err == nil {
+		err = k.checkDevice()
+	}
+	if err != nil {
 		return k, "", "", fmt.Errorf("key %q: %w", name, err)
 	}
 	switch {

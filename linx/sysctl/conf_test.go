@@ -44,6 +44,7 @@ func TestParseConfRefused(t *testing.T) {
 		"net.x = a\x00b":                       "line 1: key \"net.x\": value",
 		"net.x = " + strings.Repeat("x", 5000): "at most 4095",
 		"net.[ = 1":                            "is no pattern",
+		"net.ipv4.conf.eth0.5.rp_filter = 1":   "line 1: key \"net.ipv4.conf.eth0.5.rp_filter\": has too many parts",
 		"*.x = 1":                              "first part",
 		"-net.ipv4.conf.*.x":                   "by their names",
 		"net.ipv4.conf.e*.x=2\n#\nnet.ipv4.conf.*.x=1":                    "line 3: pattern \"net.ipv4.conf.*.x\" may match a key that \"net.ipv4.conf.e*.x\" of line 1 matches",

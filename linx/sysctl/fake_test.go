@@ -114,7 +114,7 @@ func (f *fake) pass(ctx context.Context, desired Settings, last LastApplied, rev
 	if err != nil {
 		return Report{LastApplied: last}, err
 	}
-	owned, err := last.in(fakeID)
+	owned, err := last.in(linx.Self(), fakeID)
 	if err != nil {
 		return Report{LastApplied: last}, err
 	}

@@ -272,7 +272,7 @@ func TestSteadyPassStaysOutside(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, _ := desired.compile(s.ns)
-	owned, _ := r.LastApplied.in(s.tree.handle.ID())
+	owned, _ := r.LastApplied.in(s.ns, s.tree.handle.ID())
 	p := pass{tree: &s.tree, desired: want.exact, owned: owned, fights: &s.fights}
 	if err := p.run(t.Context()); err != nil || !p.report.Converged {
 		t.Errorf("%v: %v", err, p.failed)

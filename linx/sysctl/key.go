@@ -71,6 +71,16 @@ func (k key) directory() string { return parent(string(k)) }
 
 func parent(path string) string { return path[:max(strings.LastIndexByte(path, '/'), 0)] }
 
+// checkDevice refuses names that take an interface's dot for a separator.
+func (k key) checkDevice() error {
+	name, dir := k.device()
+	if rest := string(k[len(dir):]); name != "" && strings.Count(rest, "/") > 1 {
+		return fmt.Errorf("has too many parts after the interface %s: write a dot in an interface's name as a slash, "+
+			"net.ipv4.conf.eth0/100.rp_filter, or the whole name with slashes", name)
+	}
+	return nil
+}
+
 // device gives the interface that the key is about, with the directory that the kernel makes for it:
 // "eth0" and "net/ipv4/conf/eth0". Empty: it is about none. The trees of all and default are always there.
 func (k key) device() (name, dir string) {

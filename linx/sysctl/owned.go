@@ -55,14 +55,18 @@ type ownership struct {
 	keys      map[key]Owned
 }
 
-// in gives l as it counts in the namespace id, as a copy.
-func (l LastApplied) in(id linx.ID) (ownership, error) {
+// in gives l as it counts in ns, whose network namespace is id, as a copy. It refuses keys that would be
+// reverted where the program happens to be.
+func (l LastApplied) in(ns linx.Namespace, id linx.ID) (ownership, error) {
 	o := ownership{id, map[key]Owned{}}
 	if l.Namespace != id {
 		return o, nil
 	}
 	for name, owned := range l.Keys {
 		k, err := parseKey(name)
+		if err == nil {
+			err = checkDomain(ns, k)
+		}
 		if err != nil {
 			return o, fmt.Errorf("sysctl: last applied: keys[%q]: %w", name, err)
 		}

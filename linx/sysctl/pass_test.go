@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/linx"
 )
 
 func ops(r Report) string {
@@ -281,6 +283,10 @@ func TestOwnershipOfAnotherNamespace(t *testing.T) {
 	}
 	if _, err := f.pass(t.Context(), nil, LastApplied{Namespace: fakeID, Keys: map[string]Owned{"../x": {}}}, true, nil); err == nil {
 		t.Error("a ledger with a bad key was believed")
+	}
+	ledger := LastApplied{Namespace: fakeID, Keys: map[string]Owned{"kernel.hostname": {Applied: "a", Original: "b"}}}
+	if _, err := ledger.in(linx.Path("/run/netns/blue"), fakeID); err == nil {
+		t.Error("a host name would be reverted for a network namespace")
 	}
 }
 

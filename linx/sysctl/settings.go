@@ -54,6 +54,9 @@ func (s Settings) compile(ns linx.Namespace) (*wishes, error) {
 func (w *wishes) add(ns linx.Namespace, name string, value Value) (key, error) {
 	name, excluded := strings.CutPrefix(name, "-")
 	k, err := parseKey(name)
+	if err == nil {
+		err = k.checkDevice()
+	}
 	if err != nil {
 		return k, err
 	}

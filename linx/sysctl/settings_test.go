@@ -43,6 +43,7 @@ func TestSettingsRefused(t *testing.T) {
 		{self, Settings{"vm.dirty_ratio": "50", "vm.dirty_bytes": "1"}, `settings["vm.dirty_ratio"]`, "give one of them"},
 		{self, Settings{"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.forwarding": "0"}, `settings["net.ipv4.conf.all.forwarding"]`, "one switch"},
 		{self, Settings{"net.ipv4.neigh.lo.retrans_time": "1", "net.ipv4.neigh.lo.retrans_time_ms": "10"}, `settings["net.ipv4.neigh.lo.retrans_time"]`, "another unit"},
+		{self, Settings{"net.ipv4.conf.eth0.100.rp_filter": "1"}, `settings["net.ipv4.conf.eth0.100.rp_filter"]`, "as a slash"},
 		{pid, Settings{"vm.swappiness": "1"}, `settings["vm.swappiness"]`, "set it for linx.Self"},
 		{pid, Settings{"user.max_net_namespaces": "1"}, `settings["user.max_net_namespaces"]`, "cannot enter"},
 		{path, Settings{"kernel.hostname": "a"}, `settings["kernel.hostname"]`, "linx.Self or linx.PID"},

@@ -112,7 +112,7 @@ func (s *Source) pass(ctx context.Context, desired Settings, claim func(LastAppl
 	if err != nil {
 		return err
 	}
-	owned, err := report.LastApplied.in(s.tree.handle.ID())
+	owned, err := report.LastApplied.in(s.ns, s.tree.handle.ID())
 	if err != nil {
 		return err
 	}
