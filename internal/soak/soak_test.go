@@ -38,7 +38,7 @@ func TestSoak(t *testing.T) {
 
 	injected := 0
 	for end := time.Now().Add(*duration); time.Now().Before(end) && !t.Failed(); {
-		s, wait := draw(r), time.Duration(r.IntN(10))*time.Millisecond
+		s, wait := draw(r), time.Duration(r.IntN(2)*r.IntN(10))*time.Millisecond
 		w.note(injected, s)
 		s.do(w)
 		w.kinds[s.kind]++
