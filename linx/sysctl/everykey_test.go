@@ -178,6 +178,10 @@ func TestManyKeys(t *testing.T) {
 }
 
 func movesOthers(name string, names []string) bool {
-	return strings.HasSuffix(name, "forward") || strings.HasSuffix(name, "forwarding") ||
-		slices.Contains(names, name+"_ms") || slices.Contains(names, name+"_bytes")
+	for _, group := range []string{".conf.all.", ".conf.default.", "forward"} {
+		if strings.Contains(name, group) {
+			return true
+		}
+	}
+	return slices.Contains(names, name+"_ms") || slices.Contains(names, name+"_bytes")
 }
