@@ -241,3 +241,23 @@ func TestMonitorPanicsWhenLetGo(t *testing.T) {
 		}
 	})
 }
+
+// A refused subscription may be the first to say that the namespace is gone, with a source that is still open
+// on the old one: that is let go too, or each further try would say the same.
+func TestSubscribeSaysGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := linxtest.NewSource(nil)
+		src.Always(linxtest.Subscribing, linxtest.Fail(errBroken))
+		l, _ := start(t, src, state{"a": "1"}, config{Interval: reconcile.Never})
+		src.Heal()
+		src.At(linxtest.Subscribing, linxtest.Fail(errPathGone))
+		closes := src.Counts().Closes
+		advance(time.Minute)
+		if st := l.Status(); st.Monitor != reconcile.MonitorJoined {
+			t.Errorf("status %+v", st)
+		}
+		if got := src.Counts().Closes; got != closes+1 {
+			t.Errorf("closed %d times, want once", got-closes)
+		}
+	})
+}

@@ -87,12 +87,15 @@ func (s *serving[D, L]) maintain() error {
 	case isFinal(err):
 		return wrap(s.name, err)
 	case s.ctx.Err() == nil:
-		s.hints.retry = time.Now().Add(s.hints.backoff.next())
-		s.setMonitor(MonitorRetrying, err)
 		if !s.hints.refused {
 			s.hints.refused = true
 			s.log.Warn("cannot subscribe; running on the timer and trying again", "error", err)
 		}
+		if errors.Is(err, linx.ErrNamespaceGone) {
+			return s.letGo(err) // the passes may have been in another one, and the next try is to look anew
+		}
+		s.hints.retry = time.Now().Add(s.hints.backoff.next())
+		s.setMonitor(MonitorRetrying, err)
 	}
 	return nil
 }
