@@ -38,16 +38,24 @@ func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, er
 	if err != nil {
 		return nil, err
 	}
-	socket, err := rtnetlink.OpenSocket(h, nil)
+	// All that the members need is got here, where being refused is no crash.
+	end, err := h.Watch()
 	if err != nil {
 		return nil, fmt.Errorf("sysctl: %w", err)
 	}
+	socket, err := rtnetlink.OpenSocket(h, nil)
+	if err != nil {
+		end.Close()
+		return nil, fmt.Errorf("sysctl: %w", err)
+	}
 	if err := socket.Control(join); err != nil { // once bound, as binding leaves all groups
+		end.Close()
 		socket.Close()
 		return nil, fmt.Errorf("sysctl: %w", err)
 	}
 	w, err := newWatcher()
 	if err != nil {
+		end.Close()
 		socket.Close()
 		return nil, err
 	}
@@ -58,7 +66,7 @@ func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, er
 	return &monitor{w, socket, linx.OneForAll(name+": monitor",
 		&writes{name, w, hint},
 		&events{name: name, socket: socket, hint: hint, names: map[uint32]string{}},
-		&gone{name, h},
+		&gone{name, end},
 	)}, nil
 }
 
@@ -184,13 +192,13 @@ func (m *events) concerns(datagram []byte) bool {
 
 // gone ends with its namespace.
 type gone struct {
-	name   string
-	handle *linx.Handle
+	name string
+	end  *linx.Watch
 }
 
 func (m *gone) String() string { return m.name + ": namespace" }
 
-func (m *gone) Serve(ctx context.Context) error { return m.handle.Wait(ctx) }
+func (m *gone) Serve(ctx context.Context) error { return m.end.Wait(ctx) }
 
 // Unhinted gives the keys of the latest pass, in dot form and in order, whose changes no monitor tells of,
 // so that only the timer finds them: those of the UTS and IPC namespaces of a process, those beyond
