@@ -56,19 +56,22 @@ func routeReplaced(r *rand.Rand) step {
 	n, which := r.IntN(places), r.IntN(routes)
 	return step{"route replaced", fmt.Sprintf("place %d: route %d replaced", n, which), func(w *world) {
 		p := w.places[n]
-		all := p.side.desired.Routes
-		if which >= len(all) || !all[which].Dst.Addr().Is4() {
-			return
-		}
-		theirs := rtnl.Route{Dst: all[which].Dst, Table: all[which].Table, Gateway: addr("198.51.100.99"), Interface: "w0"}
-		route, err := netlinkRoute(p.Netlink(), theirs)
-		if err == nil {
-			err = p.Netlink().RouteReplace(route)
-		}
-		if err != nil {
-			w.fail("%s: replacing %v: %v", p.name, all[which], err)
+		if all := p.side.desired.Routes; which < len(all) && all[which].Dst.Addr().Is4() {
+			p.replace(all[which])
 		}
 	}}
+}
+
+func (p *place) replace(ours rtnl.Route) {
+	p.w.t.Helper()
+	theirs := rtnl.Route{Dst: ours.Dst, Table: ours.Table, Gateway: addr("198.51.100.99"), Interface: "w0"}
+	route, err := netlinkRoute(p.Netlink(), theirs)
+	if err == nil {
+		err = p.Netlink().RouteReplace(route)
+	}
+	if err != nil {
+		p.w.fail("%s: replacing %v: %v", p.name, ours, err)
+	}
 }
 
 // slotToggled has another writer put something there, or take it away.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -343,6 +344,21 @@ func (p *place) checkAll() {
 	for key, value := range p.values {
 		if got := p.read(key); got != value {
 			p.w.fail("%s: others' %s is %q, not %q", p.name, key, got, value)
+		}
+	}
+}
+
+// checkHearing looks whether side still hears: it has no timer.
+func (p *place) checkHearing() {
+	p.w.t.Helper()
+	for _, route := range p.side.desired.Routes {
+		if !route.Dst.Addr().Is4() {
+			continue
+		}
+		p.replace(route)
+		ours := []string{routeLine(route, sideProtocol)}
+		if !poll(2*time.Minute, func() bool { return len(missing(ours, p.look())) == 0 }) { // it may be fought over
+			p.w.fail("%s: nobody has heard that %v was replaced\n%s", p.name, route, p.side.explain())
 		}
 	}
 }

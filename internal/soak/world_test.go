@@ -193,6 +193,7 @@ func (w *world) settle() {
 	}
 	for _, p := range w.places {
 		p.checkAll()
+		p.checkHearing()
 	}
 	for _, f := range w.fakes {
 		f.check()
