@@ -46,7 +46,7 @@
 // NotTakenError that says what was wanted and what is there.
 //
 // A sysctl has one value: where somebody else writes another one, the desired one is put back. Where
-// somebody else keeps doing so, the source holds back on that one key; see FightError.
+// somebody else keeps doing so, the source holds back on that one key; see reconcile.FightError.
 //
 // # Patterns
 //

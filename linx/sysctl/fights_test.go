@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
 // Somebody undoes one key between all passes, for an hour: it is repaired ever more rarely, and told of
@@ -28,8 +30,8 @@ func TestFight(t *testing.T) {
 			r := mustPass(t, f, desired, last, true)
 			last = r.LastApplied
 			for _, p := range r.Pending {
-				var fight *FightError
-				if !errors.As(p.Err, &fight) || fight.Got != "7" || p.Op.Object.(assignment).key != plain || r.Converged {
+				var fight *reconcile.FightError
+				if !errors.As(p.Err, &fight) || fight.By != `who puts "7" there` || p.Op.Object.(assignment).key != plain || r.Converged {
 					t.Fatalf("converged %v, pending %v", r.Converged, p)
 				}
 				held++

@@ -188,7 +188,7 @@ func (p *pass) holdBack(c change) error {
 		return nil
 	}
 	p.held[c.key] = true
-	return &FightError{c.before, until}
+	return &reconcile.FightError{By: fmt.Sprintf("who puts %q there", c.before), Until: until}
 }
 
 // amiss tells whether a desired key is not as it should be.
@@ -211,7 +211,8 @@ func (p *pass) refuse(c change, why error) {
 	failure := reconcile.Failure{Op: c.op(), Err: why}
 	var w interface{ waits() bool }
 	switch {
-	case errors.As(why, &w) && w.waits(), errors.Is(why, context.Canceled), errors.Is(why, context.DeadlineExceeded):
+	case errors.As(why, &w) && w.waits(), errors.As(why, new(*reconcile.FightError)),
+		errors.Is(why, context.Canceled), errors.Is(why, context.DeadlineExceeded):
 		p.pending = append(p.pending, failure)
 	default:
 		p.failed = append(p.failed, failure)

@@ -25,8 +25,8 @@ type Options struct {
 	// RevertOnRelease gives a key that leaves the desired set the value back that it had before the first
 	// write. Without, it keeps the value that it has.
 	RevertOnRelease bool
-	// Logger is told when another writer begins and ceases to keep changing a key; see FightError. nil:
-	// silent.
+	// Logger is told when another writer begins and ceases to keep changing a key; see
+	// reconcile.FightError. nil: silent.
 	Logger *slog.Logger
 }
 
@@ -88,7 +88,7 @@ func (s *Source) Validate(desired Settings) error {
 //
 // Failed has the keys that are absent, that the kernel refused (with its errno), or that it holds another
 // value for than was written (NotTakenError). Pending has those that wait for an interface, and those that
-// another writer keeps changing (FightError). Neither holds up others.
+// another writer keeps changing (reconcile.FightError). Neither holds up others.
 func (s *Source) Reconcile(
 	ctx context.Context, desired Settings, last LastApplied, claim func(LastApplied) error,
 ) (Report, error) {
