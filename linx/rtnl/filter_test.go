@@ -106,3 +106,20 @@ func TestGroupsFollowState(t *testing.T) {
 	k.converge(State{Addresses: state.Addresses})
 	k.silent(n, "routes, with none desired any more", foreign)
 }
+
+// TestValidateIsNoUse: a state that is merely validated, as one that was put and replaced before its pass,
+// makes the state in use no harder to watch.
+func TestValidateIsNoUse(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.silence()
+	state := State{Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}}}
+	k.converge(state)
+	n := k.hints()
+	for _, s := range []State{{}, state} {
+		if err := k.src.Validate(s); err != nil {
+			t.Fatal(err)
+		}
+		k.converge(state)
+		k.mustHear(n, func() { k.run("route del blackhole 10.3.0.0/16") })
+	}
+}

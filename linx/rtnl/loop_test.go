@@ -167,3 +167,18 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("%d passes for one drift", passes)
 	}
 }
+
+// TestPutBack: a state that is replaced by the one before ahead of its pass leaves the loop able to hear.
+func TestPutBack(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.silence()
+	state := State{Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}}}
+	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: 20 * time.Millisecond})
+	k.waitConverged(loop)
+	if err := errors.Join(loop.PutDesired(State{}), loop.PutDesired(state)); err != nil {
+		t.Fatal(err)
+	}
+	k.waitConverged(loop)
+	k.run("route del blackhole 10.3.0.0/16")
+	k.eventually(func() bool { return len(k.ipRoutes("main")) == 1 })
+}

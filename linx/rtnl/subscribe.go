@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -60,14 +61,12 @@ func (l *listener) Serve(ctx context.Context) error {
 	return l.monitor.Serve(ctx)
 }
 
-// groups gives those that the newest state needs; before there is one, all.
+// groups gives those that the state in use needs; before there is one, what the one to come needs, or all. A
+// state that was merely validated says nothing: it need not come, and if it does, its pass regroups.
 func (s *Source) groups() []monitor.Group {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := s.current
-	if s.validated != nil {
-		x = s.validated
-	}
+	x := cmp.Or(s.current, s.validated)
 	groups := []monitor.Group{monitor.GroupLink, monitor.GroupIPv4IfAddr, monitor.GroupIPv6IfAddr}
 	if x == nil || x.reach[which(false)].any {
 		groups = append(groups, monitor.GroupIPv4Route)
