@@ -24,6 +24,7 @@ type difference struct {
 	oldRules     []rule // ours, not desired
 	failed       []reconcile.Failure
 	pending      []reconcile.Failure
+	amiss        map[place]bool // what needs a repair, now or after a truce; nil while nobody fights
 }
 
 type swap struct {

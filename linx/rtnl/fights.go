@@ -60,14 +60,14 @@ func (f *fights) done(at place, now time.Time) {
 	}
 }
 
-// hold takes out of a plan what is not to be repaired yet, and ends the fights that are over.
-func (f *fights) hold(plan *difference, now time.Time) {
-	if f.Quiet() {
+// hold takes out of a plan for x what is not to be repaired yet.
+func (f *fights) hold(plan *difference, x *index, now time.Time) {
+	if f.want != x || f.Quiet() {
 		return
 	}
-	amiss := make(map[place]bool)
+	plan.amiss = make(map[place]bool)
 	held := func(verb reconcile.Verb, at place, holder string) bool {
-		amiss[at] = true
+		plan.amiss[at] = true
 		until, held := f.Held(at, now)
 		if held {
 			err := fmt.Errorf("another writer%s keeps undoing it: left alone for %v", holder, until.Sub(now).Round(time.Millisecond))
@@ -82,7 +82,11 @@ func (f *fights) hold(plan *difference, now time.Time) {
 		return held(Update, place{aRoute, u.at}, ", "+protocolName(int(u.olds[0].protocol))+",")
 	})
 	plan.newRules = without(plan.newRules, func(i int32) bool { return held(Create, place{aRule, i}, "") })
-	for _, at := range f.Ended(now, func(at place) bool { return amiss[at] }) {
+}
+
+// end ends the fights that are over, by a plan out of which they were held.
+func (f *fights) end(plan *difference, now time.Time) {
+	for _, at := range f.Ended(now, func(at place) bool { return plan.amiss[at] }) {
 		f.log.Info("no other writer undoes it any more", "source", f.name, "object", f.object(at))
 	}
 }

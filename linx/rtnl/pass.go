@@ -66,6 +66,8 @@ func (p *pass) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.source.settled = p.want
+		p.source.fights.end(plan, p.began)
 		if more, err := p.listen(plan); err != nil {
 			return err
 		} else if more && n < maximumRounds {
@@ -116,9 +118,8 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 		return nil, err
 	}
 	p.seen, p.fresh = true, true
-	p.source.settled = p.want
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
-	p.source.fights.hold(plan, p.began)
+	p.source.fights.hold(plan, p.want, p.began)
 	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.
 	for i := range plan.oldAddresses {
 		p.name(plan.oldAddresses[i].link)

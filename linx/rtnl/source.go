@@ -102,7 +102,7 @@ func (s *Source) index(desired State) (*index, error) {
 // the first change, and again if a later round takes more.
 func (s *Source) Reconcile(ctx context.Context, desired State, last LastApplied, claim func(LastApplied) error) (Report, error) {
 	began := time.Now()
-	p, release, err := s.begin(ctx, desired, last)
+	p, release, err := s.begin(ctx, desired, last, s.prepare)
 	if err != nil {
 		return Report{Began: began, Took: time.Since(began), LastApplied: last}, err
 	}
@@ -116,9 +116,9 @@ func (s *Source) Reconcile(ctx context.Context, desired State, last LastApplied,
 }
 
 // Plan gives what Reconcile would do first, in order, and does nothing. What would wait, or conflicts, is
-// not in it.
+// not in it. What the source does and hears for the state in use stays as it is.
 func (s *Source) Plan(ctx context.Context, desired State, last LastApplied) ([]reconcile.Op, error) {
-	p, release, err := s.begin(ctx, desired, last)
+	p, release, err := s.begin(ctx, desired, last, s.rehearse)
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +131,11 @@ func (s *Source) Plan(ctx context.Context, desired State, last LastApplied) ([]r
 	return plan.ops(p), nil
 }
 
+// preparation makes a pass, once the source is open.
+type preparation func(x *index, last LastApplied) (*pass, error)
+
 // begin waits for its turn and gets everything ready for a pass. release ends the turn.
-func (s *Source) begin(ctx context.Context, desired State, last LastApplied) (p *pass, release func(), err error) {
+func (s *Source) begin(ctx context.Context, desired State, last LastApplied, prepare preparation) (p *pass, release func(), err error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
 	}
@@ -144,22 +147,38 @@ func (s *Source) begin(ctx context.Context, desired State, last LastApplied) (p 
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err = s.prepare(x, last)
-	if err != nil {
-		release()
+	defer func(release func()) {
+		if p == nil { // an error, or a panic
+			release()
+		}
+	}(release)
+	if err := s.open(); err != nil {
+		return nil, nil, err
 	}
+	p, err = prepare(x, last.in(s.id))
 	return p, release, err
 }
 
+// prepare is for a pass that applies: from now on x is what the source is about.
 func (s *Source) prepare(x *index, last LastApplied) (*pass, error) {
-	if err := s.open(); err != nil {
-		return nil, err
-	}
 	s.use(x)
 	if err := s.regroup(); err != nil {
 		return nil, err
 	}
-	return s.newPass(x, last.in(s.id)), nil
+	if s.survey.want != x {
+		s.survey.alien = nil
+	}
+	s.fights.begin(x)
+	return s.newPass(x, last, &s.survey), nil
+}
+
+// rehearse is for a pass that only looks. It has a survey of its own, which knows what the source's knows.
+func (s *Source) rehearse(x *index, last LastApplied) (*pass, error) {
+	own := &survey{tags: s.survey.tags}
+	if s.survey.want == x {
+		own.alien = s.survey.alien
+	}
+	return s.newPass(x, last, own), nil
 }
 
 // take waits for the source to be free.
@@ -182,15 +201,11 @@ func (s *Source) use(x *index) {
 	s.current = x
 }
 
-func (s *Source) newPass(x *index, last LastApplied) *pass {
-	if s.survey.want != x {
-		s.survey.alien = nil
-	}
-	s.fights.begin(x)
-	s.survey.want, s.survey.last, s.survey.made = x, &last, nil
-	s.survey.protocol, s.survey.untagged = s.opts.protocol(), s.untagged
+func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
+	v.want, v.last, v.made = x, &last, nil
+	v.protocol, v.untagged = s.opts.protocol(), s.untagged
 	p := &pass{
-		source: s, conn: s.conn, want: x, last: last, survey: &s.survey, hops: s.hops,
+		source: s, conn: s.conn, want: x, last: last, survey: v, hops: s.hops,
 		began: s.now(),
 		owned: last,
 		sweep: s.settled != x,

@@ -13,7 +13,7 @@ import (
 // moment between looking and changing, stretched.
 func (k *kernel) stale(state State, meanwhile func()) *pass {
 	k.t.Helper()
-	p, release, err := k.src.begin(k.t.Context(), state, k.last)
+	p, release, err := k.src.begin(k.t.Context(), state, k.last, k.src.prepare)
 	if err != nil {
 		k.t.Fatal(err)
 	}
