@@ -36,7 +36,7 @@ type swap struct {
 type update struct {
 	at   int32
 	olds []found
-	held bool // another's route is in that place too
+	held bool // a route that is none of olds is in that place too
 }
 
 // size is how many changes there are to make.
@@ -139,7 +139,8 @@ func (s *survey) diffRoute(d *difference, i int32, mine, others []found, policy 
 	adopted := slices.IndexFunc(others, func(f found) bool { return f.right && !f.strange })
 	switch {
 	case s.routes[i] == theirs && policy != Refuse && adopted >= 0:
-		d.updates = append(d.updates, update{at: i, olds: others[adopted : adopted+1]})
+		rest := len(others) + len(mine) - 1
+		d.updates = append(d.updates, update{at: i, olds: others[adopted : adopted+1], held: rest > 0})
 		d.oldRoutes = append(d.oldRoutes, mine...)
 	case s.routes[i] != absent:
 		d.oldRoutes = append(d.oldRoutes, mine...)

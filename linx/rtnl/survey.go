@@ -66,6 +66,7 @@ type found struct {
 type askedKey struct {
 	routeKey
 	gateway ip
+	link    int32 // 0: not named, or of an interface that is not known any more
 }
 
 func (s *survey) reset() {
@@ -247,7 +248,7 @@ func (f *found) hopOnly() route {
 
 // askedFor gives the route that a merged next hop is of, if LastApplied names it or this pass has made it.
 func (s *survey) askedFor(f *found) (route, bool) {
-	if r, ok := s.made[askedKey{f.routeKey, f.gateway}]; ok {
+	if r, ok := lookUp(s.made, f); ok {
 		return r, true
 	}
 	if sameSlice(s.last.routes, s.want.state.Routes) && len(s.last.claims) == 0 {
@@ -255,20 +256,39 @@ func (s *survey) askedFor(f *found) (route, bool) {
 			return route{}, false
 		}
 		r := s.wanted(f.at)
-		return r, r.gateway == f.gateway
+		return r, r.gateway == f.gateway && (r.link == 0 || r.link == f.link)
 	}
 	if s.asked == nil {
 		s.asked = make(map[askedKey]route)
 		for _, list := range [][]Route{s.last.claims, s.last.routes} { // what is confirmed counts
 			for i := range list {
-				if r := packRoute(&list[i], 0); r.v6 {
-					s.asked[askedKey{r.routeKey, r.gateway}] = r
+				if r := packRoute(&list[i], s.linkNamed(list[i].Interface)); r.v6 {
+					s.asked[r.askedKey()] = r
 				}
 			}
 		}
 	}
-	r, ok := s.asked[askedKey{f.routeKey, f.gateway}]
+	return lookUp(s.asked, f)
+}
+
+func (r *route) askedKey() askedKey { return askedKey{r.routeKey, r.gateway, r.link} }
+
+// lookUp prefers the route that names the interface.
+func lookUp(asked map[askedKey]route, f *found) (r route, ok bool) {
+	key := f.askedKey()
+	if r, ok = asked[key]; !ok {
+		key.link = 0
+		r, ok = asked[key]
+	}
 	return r, ok
+}
+
+// linkNamed gives the index of an interface, 0 if the desired state does not name it.
+func (s *survey) linkNamed(name string) int32 {
+	if p, ok := s.want.positions[name]; ok {
+		return s.links[p].index
+	}
+	return 0
 }
 
 // owns says whether an observed address is ours. made holds what this pass has created.

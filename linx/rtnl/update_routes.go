@@ -23,6 +23,7 @@ type change struct {
 	new   route
 	spare route // IPv6: new, at another metric,
 	stays bool  // where it is now
+	freed bool  // an old one has been deleted
 	left  bool  // it went wrong: nothing more is to be done
 }
 
@@ -167,7 +168,8 @@ func (p *pass) step(ctx context.Context, changes []*change, what func(*change) (
 }
 
 // dropOlds deletes the old routes of each change that is still on. If one is not there any more, somebody
-// has taken the place: taken is told, and one looks again.
+// has taken the place: taken is told, and one looks again. A merged one that is not there may never have
+// been ours; that matters only if there is no other.
 func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*change)) error {
 	type old struct {
 		*change
@@ -179,18 +181,24 @@ func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*chan
 			olds = append(olds, old{c, &c.olds[i]})
 		}
 	}
+	leave := func(c *change) {
+		if !c.left && taken != nil {
+			taken(c)
+		}
+		c.left = true
+	}
 	err := p.send(ctx, len(olds),
 		func(b *rtnetlink.Batch, k int) { dropRoute(b, &olds[k].found.route, olds[k].found.hops) },
 		func(k int, err error) {
 			c := olds[k].change
 			switch {
 			case err == nil:
+				c.freed = true
 			case gone(err):
 				p.lost(olds[k].found)
-				if !c.left && taken != nil {
-					taken(c)
+				if !olds[k].found.merged {
+					leave(c)
 				}
-				c.left = true
 			default:
 				c.left = true
 				p.doneRoute(Update, c.at, err)
@@ -199,8 +207,14 @@ func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*chan
 		func(int, error) {})
 	if err != nil {
 		p.skipChanges(changes, err)
+		return err
 	}
-	return err
+	for _, c := range live(changes) {
+		if !c.freed {
+			leave(c)
+		}
+	}
+	return nil
 }
 
 // takeBack deletes routes of ours that stood in for others.
@@ -217,7 +231,7 @@ func (p *pass) finishChanges(changes []*change) {
 			if p.survey.made == nil {
 				p.survey.made = make(map[askedKey]route)
 			}
-			p.survey.made[askedKey{c.new.routeKey, c.new.gateway}] = c.new
+			p.survey.made[c.new.askedKey()] = c.new
 		}
 		p.doneRoute(Update, c.at, nil)
 	}

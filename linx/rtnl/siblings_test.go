@@ -1,0 +1,52 @@
+package rtnl
+
+import (
+	"slices"
+	"testing"
+)
+
+// IPv6 routes of one destination and metric are merged, whoever's they are, and shown under the first one's
+// protocol.
+
+// TestAdoptSibling: one of another's next hops becomes ours, and stays.
+func TestAdoptSibling(t *testing.T) {
+	for _, policy := range []ConflictPolicy{Adopt, TakeOver} {
+		k := newKernel(t, Options{Conflict: policy})
+		k.addAddress("v0", "2001:db8::2/64")
+		k.run("-6 route add 2001:db8:1::/48 proto static metric 5 nexthop via 2001:db8::1 nexthop via 2001:db8::8")
+		k.converge(State{Routes: []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5}}})
+		k.run("-6 route del 2001:db8:1::/48 proto static metric 5 via 2001:db8::8")
+		if got := k.ipRoutes("main"); !slices.Equal(got, []string{"2001:db8:1::/48 gateway 2001:db8::1 dev v0 metric 5 protocol 76"}) {
+			t.Errorf("policy %d: %q", policy, got)
+		}
+	}
+}
+
+// TestSameGatewayOtherInterface: another's next hop that differs from ours in its interface alone is not
+// taken for ours, and an update loses neither.
+func TestSameGatewayOtherInterface(t *testing.T) {
+	for name, from := range map[string]Route{
+		"named":     {Gateway: ipa("fe80::1"), Interface: "v0"},
+		"not named": {Gateway: ipa("2001:db8::1")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t, Options{})
+			k.addAddress("v0", "2001:db8::2/64")
+			from.Dst, from.Metric = pfx("2001:db8:1::/48"), 5
+			to := from
+			to.Gateway = from.Gateway.Next().Next().Next()
+			k.converge(State{Routes: []Route{from}})
+			k.addAddress("v1", "2001:db8::3/64")
+			k.run("-6 route append 2001:db8:1::/48 via " + from.Gateway.String() + " dev v1 metric 5 proto static")
+			k.converge(State{Routes: []Route{from}})
+			k.settled(State{Routes: []Route{from}})
+			k.wantApplied(k.converge(State{Routes: []Route{to}}), "update "+to.String())
+			k.settled(State{Routes: []Route{to}})
+			k.converge(State{})
+			theirs := "2001:db8:1::/48 gateway " + from.Gateway.String() + " dev v1 metric 5 protocol static"
+			if got := k.ipRoutes("main"); !slices.Equal(got, []string{theirs}) {
+				t.Error(got)
+			}
+		})
+	}
+}
