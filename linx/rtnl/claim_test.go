@@ -174,6 +174,18 @@ func TestUntagged(t *testing.T) {
 	}
 }
 
+// TestUntaggedPeer: another's address that differs from ours in its peer alone is not ours.
+func TestUntaggedPeer(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.src.untagged = true
+	k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.3/32")}}})
+	k.run("addr add 10.0.0.3 peer 10.0.0.9/32 dev v0")
+	k.converge(State{})
+	if got := k.run("-br -4 addr show dev v0"); !strings.Contains(got, "10.0.0.3 peer 10.0.0.9/32") {
+		t.Error("another's address is gone:", got)
+	}
+}
+
 // TestRecreatedInterface: ownership does not survive the interface; another's address on a new one of the
 // same name and index stays.
 func TestRecreatedInterface(t *testing.T) {

@@ -300,6 +300,9 @@ func (s *survey) owns(a *address, records map[addressKey]ownedAddress, made map[
 	case a.protocol != 0, s.tags:
 		return false
 	}
+	if a.peer != (ip{}) {
+		return false // ours have none
+	}
 	key := a.key()
 	if _, ok := made[key]; ok {
 		return true
