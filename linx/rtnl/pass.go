@@ -118,6 +118,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 		return nil, err
 	}
 	p.seen, p.fresh = true, true
+	clear(p.round.removed) // what is seen now is there
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
 	p.source.fights.hold(plan, p.want, p.began)
 	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.

@@ -128,3 +128,21 @@ func TestUpdateBesideForeign(t *testing.T) {
 		})
 	}
 }
+
+// TestSwapIsOwned: an IPv6 address whose length changes is in LastApplied under the new one.
+func TestSwapIsOwned(t *testing.T) {
+	for _, untagged := range []bool{false, true} {
+		k := newKernel(t, Options{})
+		k.src.untagged = untagged
+		k.converge(State{Addresses: []Address{{"v0", pfx("2001:db8::4/128")}}})
+		state := State{Addresses: []Address{{"v0", pfx("2001:db8::4/64")}}}
+		if r := k.pass(state); len(r.LastApplied.addresses) != 1 || r.LastApplied.addresses[0].Address != state.Addresses[0] {
+			t.Errorf("untagged %v: owns %v", untagged, r.LastApplied.addresses)
+		}
+		k.converge(state)
+		k.converge(State{})
+		if got := k.addresses("v0"); len(got) != 0 {
+			t.Errorf("untagged %v: left %v", untagged, got)
+		}
+	}
+}
