@@ -38,6 +38,7 @@ func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err 
 	clear(p.survey.at)
 	if err := p.readLinks(ctx); err != nil && !errors.Is(err, rtnetlink.ErrInterrupted) {
 		p.postpone(plan, err)
+		p.seen = false // its interfaces are lost, and nothing was changed since p.owned
 		return false, err
 	}
 	return !slices.Equal(before, p.survey.links), nil

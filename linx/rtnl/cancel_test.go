@@ -1,0 +1,63 @@
+package rtnl
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+)
+
+// countdown is a context that ends when it is asked for the nth time.
+type countdown struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (c *countdown) Err() error {
+	if c.left.Add(-1) < 0 {
+		c.cancel()
+	}
+	return c.Context.Err()
+}
+
+// TestCancelledAnywhere: wherever a pass is cut short, the next one finds all that is ours.
+func TestCancelledAnywhere(t *testing.T) {
+	full := State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.5.0.2/24")}, {"v0", pfx("2001:db8::2/64")}},
+		Routes: []Route{
+			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
+			{Dst: pfx("10.1.0.0/16"), Interface: "v1", Table: 100},
+			{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5},
+			{Dst: pfx("2001:db8:2::/48"), Interface: "v1", Table: 200},
+		},
+	}
+	for name, next := range map[string]State{
+		"nothing":    {},
+		"interface":  {Routes: []Route{{Dst: pfx("10.2.0.0/16"), Interface: "nope"}}},
+		"renumbered": {Addresses: []Address{{"v0", pfx("10.0.0.3/24")}}, Routes: []Route{{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.0.1")}}},
+	} {
+		for _, untagged := range []bool{false, true} {
+			k := newKernel(t, Options{})
+			k.src.untagged = untagged
+			k.pass(next)
+			var want []string
+			left := func() []string { return slices.Concat(k.ipRoutes("all"), k.addresses("v0"), k.addresses("v1")) }
+			want = left()
+			for n, cut := int64(1), true; cut; n++ {
+				k.converge(full)
+				ctx, cancel := context.WithCancel(t.Context())
+				c := &countdown{Context: ctx, cancel: cancel}
+				c.left.Store(n)
+				r, err := k.src.Reconcile(c, next, k.last, func(LastApplied) error { return nil })
+				cut = err != nil
+				k.last = r.LastApplied
+				k.pass(next)
+				if got := left(); !slices.Equal(got, want) {
+					t.Fatalf("to %s, untagged %v, cut short at %d: left %q", name, untagged, n, got)
+				}
+				cancel()
+			}
+		}
+	}
+}
