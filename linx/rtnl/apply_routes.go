@@ -42,6 +42,8 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 	case errors.Is(err, unix.EINVAL) && p.want.routes[i].source != ip{}:
 		p.refused = append(p.refused, refused{p.routeOp(verb, i), i, err})
 		return
+	case waits(err):
+		p.source.fights.waited(place{aRoute, i})
 	}
 	p.done(p.routeOp(verb, i), err)
 }

@@ -60,6 +60,10 @@ func (f *fights) done(at place, now time.Time) {
 	}
 }
 
+// waited notes that an object had to wait, as a route does for a link that is down: to make it once that is
+// over is no repair.
+func (f *fights) waited(at place) { f.applied[at.kind][at.at] = false }
+
 // hold takes out of a plan for x what is not to be repaired yet.
 func (f *fights) hold(plan *difference, x *index, now time.Time) {
 	if f.want != x || f.Quiet() {

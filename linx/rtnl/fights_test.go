@@ -73,3 +73,21 @@ func TestFight(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestFlappingLink: routes that go with a link and come back with it are not fought over.
+func TestFlappingLink(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}},
+	}
+	k.converge(state)
+	for range fight.Repairs + 1 {
+		k.run("link set v0 down")
+		if r := k.pass(state); len(r.Pending) != 1 {
+			t.Fatal(show(r))
+		}
+		k.run("link set v0 up")
+		k.converge(state)
+	}
+}
