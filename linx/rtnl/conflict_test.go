@@ -142,3 +142,19 @@ func TestTakeOver(t *testing.T) {
 		t.Error("left:", got)
 	}
 }
+
+// TestRouteBySource: an IPv6 route that is for packets from a certain network is in nobody's way.
+func TestRouteBySource(t *testing.T) {
+	for _, policy := range []ConflictPolicy{Refuse, TakeOver} {
+		k := newKernel(t, Options{Conflict: policy})
+		k.addAddress("v0", "2001:db8::2/64")
+		k.run("-6 route add 2001:db8:1::/48 from 2001:db8:9::/48 dev v0 proto static")
+		state := State{Routes: []Route{{Dst: pfx("2001:db8:1::/48"), Interface: "v0"}}}
+		k.converge(state)
+		k.settled(state)
+		k.converge(State{})
+		if got := k.run("-6 route show proto static"); !strings.Contains(got, "from 2001:db8:9::/48") {
+			t.Error("another's route is gone:", got)
+		}
+	}
+}

@@ -32,10 +32,10 @@ func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 		protocol: body[5],
 		scope:    body[6],
 		kind:     body[7],
-		strange:  body[2] != 0, // IPv6 routes by source
 	}
 	flags := native.Uint32(body[8:])
-	if flags&unix.RTM_F_CLONED != 0 || !r.v6 && body[0] != unix.AF_INET {
+	bySource := body[2] != 0 // IPv6 keeps these apart from all others: they are in nobody's place
+	if flags&unix.RTM_F_CLONED != 0 || bySource || !r.v6 && body[0] != unix.AF_INET {
 		return hops, false
 	}
 	r.onlink = flags&unix.RTNH_F_ONLINK != 0
