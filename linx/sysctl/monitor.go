@@ -63,7 +63,7 @@ func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, er
 	s.watcher = w
 	s.mu.Unlock()
 	name := s.String()
-	return &monitor{w, socket, linx.OneForAll(name+": monitor",
+	return &monitor{w, socket, end, linx.OneForAll(name+": monitor",
 		&writes{name, w, hint},
 		&events{name: name, socket: socket, hint: hint, names: map[uint32]string{}},
 		&gone{name, end},
@@ -74,6 +74,7 @@ func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, er
 type monitor struct {
 	watcher *watcher
 	socket  *rtnetlink.Socket
+	end     *linx.Watch
 	members suture.Service
 }
 
@@ -82,6 +83,7 @@ func (m *monitor) String() string { return fmt.Sprint(m.members) }
 func (m *monitor) Serve(ctx context.Context) error {
 	defer m.watcher.close()
 	defer m.socket.Close()
+	defer m.end.Close() // where ctx has ended already, no member is served
 	return m.members.Serve(ctx)
 }
 

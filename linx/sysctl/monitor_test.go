@@ -314,3 +314,25 @@ func TestSubscribeFails(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A monitor whose context has ended before it is served closes what Subscribe opened, as any other does.
+func TestMonitorServedTooLate(t *testing.T) {
+	linxtest.CheckLeaks(t)
+	n := testns.New(t)
+	src := New(n.Namespace(), Options{})
+	service, err := src.Subscribe(t.Context(), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := service.Serve(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("Serve: %v, want context.Canceled", err)
+	}
+	if err := service.(*monitor).end.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("closing the watch: %v, want that it is closed", err)
+	}
+	if err := src.Close(); err != nil {
+		t.Error(err)
+	}
+}
