@@ -72,6 +72,17 @@ func (p *place) replace(ours rtnl.Route) {
 	if err != nil {
 		p.w.fail("%s: replacing %v: %v", p.name, ours, err)
 	}
+	p.replaced = append(p.replaced, theirs)
+}
+
+// takeBack deletes what has replaced routes of side, and that side wanted no more before it could take it over.
+func (p *place) takeBack() {
+	for _, theirs := range p.replaced {
+		if route, err := netlinkRoute(p.Netlink(), theirs); err == nil {
+			_ = p.Netlink().RouteDel(route)
+		}
+	}
+	p.replaced = nil
 }
 
 // slotToggled has another writer put something there, or take it away.

@@ -30,6 +30,7 @@ type place struct {
 	filled     []bool         // slots
 	taken      [disputes]bool // addresses in dispute that are others' now
 	takenRoute bool
+	replaced   []rtnl.Route            // what has replaced routes of side, and may be there still
 	values     map[string]string       // sysctls that no loop wants
 	originals  map[string]sysctl.Value // of those that loops want
 	renamed    map[string]bool         // interfaces that were; the originals of their keys are lost

@@ -173,6 +173,7 @@ func (w *world) heal(r *rand.Rand) {
 		h.mend(r)
 	}
 	for _, p := range w.places {
+		p.takeBack()
 		for i := range slots {
 			if slots[i].blocks && p.filled[i] {
 				p.toggle(i)
