@@ -16,8 +16,8 @@ const chunk = 2048
 // reverse. The error says that it was cut short; what was not tried is pending by then.
 func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
-		p.replaceAddresses, p.addAddresses, p.addRoutes, p.updateRoutes, p.addRules,
-		p.removeRules, p.removeRoutes, p.removeAddresses,
+		p.replaceAddresses, p.addAddresses, p.addNeighbors, p.updateNeighbors, p.addRoutes, p.updateRoutes, p.addRules,
+		p.removeRules, p.removeRoutes, p.removeNeighbors, p.removeAddresses,
 	}
 	defer p.explainSources(ctx)
 	p.report.Applied = slices.Grow(p.report.Applied, plan.size())
@@ -52,35 +52,29 @@ func (plan *difference) ops(p *pass) []reconcile.Op {
 
 // steps lists it by the steps of apply.
 func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 8)
-	for _, s := range plan.swaps {
-		steps[0] = append(steps[0], p.addressOp(Update, s.at))
-	}
-	for _, i := range plan.newAddresses {
-		steps[1] = append(steps[1], p.addressOp(Create, i))
-	}
-	for _, i := range plan.marks {
-		steps[1] = append(steps[1], p.addressOp(Update, i))
-	}
-	for _, i := range plan.newRoutes {
-		steps[2] = append(steps[2], p.routeOp(Create, i))
-	}
-	for _, u := range plan.updates {
-		steps[3] = append(steps[3], p.routeOp(Update, u.at))
-	}
-	for _, i := range plan.newRules {
-		steps[4] = append(steps[4], p.ruleOp(Create, i))
-	}
-	for i := range plan.oldRules {
-		steps[5] = append(steps[5], op(Delete, oldRule(&plan.oldRules[i])))
-	}
-	for i := range plan.oldRoutes {
-		steps[6] = append(steps[6], op(Delete, p.oldRoute(&plan.oldRoutes[i])))
-	}
-	for i := range plan.oldAddresses {
-		steps[7] = append(steps[7], op(Delete, p.oldAddress(&plan.oldAddresses[i])))
-	}
+	steps := make([][]reconcile.Op, 0, 11)
+	step := func(lists ...[]reconcile.Op) { steps = append(steps, slices.Concat(lists...)) }
+	step(opsOf(plan.swaps, func(s *swap) reconcile.Op { return p.addressOp(Update, s.at) }))
+	step(opsOf(plan.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) }),
+		opsOf(plan.marks, func(i *int32) reconcile.Op { return p.addressOp(Update, *i) }))
+	step(opsOf(plan.newNeighbors, func(i *int32) reconcile.Op { return p.neighborOp(Create, *i) }))
+	step(opsOf(plan.neighborUpdates, func(i *int32) reconcile.Op { return p.neighborOp(Update, *i) }))
+	step(opsOf(plan.newRoutes, func(i *int32) reconcile.Op { return p.routeOp(Create, *i) }))
+	step(opsOf(plan.updates, func(u *update) reconcile.Op { return p.routeOp(Update, u.at) }))
+	step(opsOf(plan.newRules, func(i *int32) reconcile.Op { return p.ruleOp(Create, *i) }))
+	step(opsOf(plan.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) }))
+	step(opsOf(plan.oldRoutes, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
+	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
+	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
 	return steps
+}
+
+func opsOf[T any](list []T, op func(*T) reconcile.Op) []reconcile.Op {
+	ops := make([]reconcile.Op, len(list))
+	for i := range list {
+		ops[i] = op(&list[i])
+	}
+	return ops
 }
 
 // Objects of ops point into the desired state where they can, so that a hundred thousand cost nothing.

@@ -15,6 +15,7 @@ type claims struct {
 	addresses []bool
 	routes    []bool
 	rules     []bool
+	neighbors []bool
 }
 
 // claimAll claims what the plan takes and no claim of this pass covers. A claim takes time, in which
@@ -53,6 +54,7 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 			addresses: make([]bool, len(p.want.addresses)),
 			routes:    make([]bool, len(p.want.routes)),
 			rules:     make([]bool, len(p.want.rules)),
+			neighbors: make([]bool, len(p.want.neighbors)),
 		}
 		needed = true
 	}
@@ -77,6 +79,11 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	for _, i := range plan.newRules {
 		add(p.claims.rules, i)
 	}
+	for _, list := range [][]int32{plan.newNeighbors, plan.neighborUpdates} {
+		for _, i := range list {
+			add(p.claims.neighbors, i)
+		}
+	}
 	if !needed {
 		return l, false
 	}
@@ -86,6 +93,7 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 		routes:    p.last.routes,
 		claims:    p.claimedRoutes(),
 		rules:     p.claimedRules(),
+		neighbors: p.claimedNeighbors(),
 	}, true
 }
 
@@ -143,6 +151,7 @@ func (p *pass) ownership() LastApplied {
 		routes:    p.ownedRoutes(),
 		claims:    p.madeRoutes(),
 		rules:     p.ownedRules(),
+		neighbors: p.ownedNeighbors(),
 	}
 }
 

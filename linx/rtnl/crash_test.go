@@ -31,6 +31,10 @@ func crashState(n int) State {
 	for i := range 20 {
 		s.Rules = append(s.Rules, Rule{Priority: 10, From: pfx(fmt.Sprintf("10.%d.0.0/16", (n+i)%30)), Table: uint32(100 + n%2)})
 	}
+	for i := range 10 {
+		dst := ipa(fmt.Sprintf("10.0.0.%d", 100+(n+i)%30))
+		s.Neighbors = append(s.Neighbors, Neighbor{Interface: "v0", Destination: dst, LinkAddr: mac(byte(n))})
+	}
 	s.Rules = append(s.Rules, Rule{Priority: 10, From: pfx("0.0.0.0/0"), Table: uint32(100 + n%2)})
 	return s
 }
@@ -85,7 +89,8 @@ func TestCrash(t *testing.T) {
 	k.run("route add 198.51.100.0/24 via 192.0.2.9 proto static")
 	k.run("-6 route add 2001:db8:ffff::/48 dev v1 proto static")
 	k.run("rule add lookup 100 priority 10 protocol static")
-	foreign := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.ipRules())
+	k.run("neighbor add 10.0.0.99 lladdr 02:00:00:00:00:99 dev v0")
+	foreign := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.ipRules(), k.ipNeighbors())
 	times := 100
 	if testing.Short() {
 		times = 10
@@ -107,7 +112,7 @@ func TestCrash(t *testing.T) {
 		k.src = New(k.Namespace(), Options{})
 		k.converge(less)
 		want := append(slices.Clone(foreign), "10.0.0.2/24", "10.10.0.0/16 gateway 10.0.0.10 dev v0 protocol 76", ipWords(less.Rules[0], us))
-		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"), k.ipRules())
+		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"), k.ipRules(), k.ipNeighbors())
 		slices.Sort(want)
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Fatalf("there is %v, not %v", got, want)

@@ -13,18 +13,21 @@ import (
 // difference is what lies between what is desired and what was observed. Numbers are positions in the
 // desired state.
 type difference struct {
-	newAddresses []int32
-	marks        []int32   // addresses that are as desired, to be made ours
-	swaps        []swap    // ones whose place something else has, which must go first
-	oldAddresses []address // ours, not desired
-	newRoutes    []int32
-	updates      []update
-	oldRoutes    []found // ours, not desired
-	newRules     []int32
-	oldRules     []rule // ours, not desired
-	failed       []reconcile.Failure
-	pending      []reconcile.Failure
-	amiss        map[place]bool // what needs a repair, now or after a truce; nil while nobody fights
+	newAddresses    []int32
+	marks           []int32   // addresses that are as desired, to be made ours
+	swaps           []swap    // ones whose place something else has, which must go first
+	oldAddresses    []address // ours, not desired
+	newRoutes       []int32
+	updates         []update
+	oldRoutes       []found // ours, not desired
+	newNeighbors    []int32
+	neighborUpdates []int32
+	oldNeighbors    []seenNeighbor // ours, not desired
+	newRules        []int32
+	oldRules        []rule // ours, not desired
+	failed          []reconcile.Failure
+	pending         []reconcile.Failure
+	amiss           map[place]bool // what needs a repair, now or after a truce; nil while nobody fights
 }
 
 type swap struct {
@@ -43,6 +46,7 @@ type update struct {
 func (d *difference) size() int {
 	return len(d.newAddresses) + len(d.marks) + len(d.swaps) + len(d.oldAddresses) +
 		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
+		len(d.newNeighbors) + len(d.neighborUpdates) + len(d.oldNeighbors) +
 		len(d.newRules) + len(d.oldRules)
 }
 
@@ -60,6 +64,7 @@ func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name name
 	d := new(difference)
 	s.diffAddresses(d, policy, owns, name)
 	s.diffRoutes(d, policy, name)
+	s.diffNeighbors(d, policy, name)
 	s.diffRules(d)
 	return d
 }

@@ -1,5 +1,5 @@
-// Package rtnl keeps the addresses, routes and rules of a network namespace as they are desired, through
-// rtnetlink.
+// Package rtnl keeps the addresses, neighbours, routes and rules of a network namespace as they are
+// desired, through rtnetlink.
 //
 // A State says what is desired, and a Source makes it so, a pass at a time: it observes the namespace,
 // compares, applies the difference, and observes again. Under a reconcile.Loop it goes on doing so, on a
@@ -23,6 +23,12 @@
 // it is not desired, also after a crash, by a process that knows nothing of the one before. All else is
 // others', and no pass deletes or replaces it, unless Options.Conflict says so. On older kernels
 // LastApplied alone tells which addresses are ours.
+//
+// Of a neighbour the kernel remembers its maker too (NDA_PROTOCOL, Linux 5.0), but does not forget it
+// when another changes the entry. So a neighbour is ours if it carries Options.Protocol and LastApplied
+// has it: without that record, it stays behind. Nor is one deleted that is no longer as it was made. One
+// that the kernel has learned from the traffic is nobody's: where a permanent one is desired it becomes
+// that.
 //
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. One
 // that is otherwise, in the place of a desired one, is a *ConflictError in Report.Failed. Rules are never
@@ -58,10 +64,11 @@
 // Some consequences of a change cannot be prevented, only known. Deleting the last IPv4 address of an
 // interface takes all IPv4 routes over it, and deleting any address the routes that have it for a source,
 // whoever's they are; ours come back in the same pass. An IPv4 address that has another's secondaries is
-// not deleted unless promote_secondaries is on. An address whose length changes goes before it comes back.
-// Deleting an address has no guard in the kernel: between the last look at it and its deletion, another may
-// have made it theirs. For the same reason, an interface renamed in the very moment between a look at its
-// name and the change is changed under its new name; the next pass repairs that.
+// not deleted unless promote_secondaries is on. An address whose length changes goes before it comes
+// back. Deleting an address has no guard in the kernel: between the last look at it and its deletion,
+// another may have made it theirs. The same holds for a neighbour, and for changing one. For the same
+// reason, an interface renamed in the very moment between a look at its name and the change is changed
+// under its new name; the next pass repairs that.
 //
 // Of IPv6 routes that the kernel has merged, it shows the first one's MTU, source and protocol alone. What
 // we made is known from LastApplied then.

@@ -26,6 +26,7 @@ type kind uint8
 const (
 	anAddress kind = iota
 	aRoute
+	aNeighbor
 	aRule
 	kinds
 )
@@ -46,6 +47,7 @@ func (f *fights) begin(x *index) {
 	f.applied = [kinds][]bool{
 		anAddress: make([]bool, len(x.addresses)),
 		aRoute:    make([]bool, len(x.routes)),
+		aNeighbor: make([]bool, len(x.neighbors)),
 		aRule:     make([]bool, len(x.rules)),
 	}
 }
@@ -85,6 +87,8 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 	plan.updates = without(plan.updates, func(u update) bool {
 		return held(Update, place{aRoute, u.at}, ", "+protocolName(int(u.olds[0].protocol))+",")
 	})
+	plan.newNeighbors = without(plan.newNeighbors, func(i int32) bool { return held(Create, place{aNeighbor, i}, "") })
+	plan.neighborUpdates = without(plan.neighborUpdates, func(i int32) bool { return held(Update, place{aNeighbor, i}, "") })
 	plan.newRules = without(plan.newRules, func(i int32) bool { return held(Create, place{aRule, i}, "") })
 }
 
@@ -110,6 +114,8 @@ func (f *fights) object(at place) fmt.Stringer {
 	switch at.kind {
 	case aRoute:
 		return f.want.route(at.at)
+	case aNeighbor:
+		return &f.want.state.Neighbors[at.at]
 	case aRule:
 		return &f.want.state.Rules[at.at]
 	}

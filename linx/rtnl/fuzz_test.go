@@ -18,6 +18,10 @@ func FuzzDecode(f *testing.F) {
 		if decodeAddress(body, &a) {
 			_, _, _ = a.unpack("v0").String(), a.near(), a.holder(func(int32) string { return "v0" }).String()
 		}
+		var n seenNeighbor
+		if decodeNeighbor(body, &n) {
+			_, _ = n.unpack("v0").String(), n.holder(func(int32) string { return "v0" }).String()
+		}
 		var ru seenRule
 		if decodeRule(body, &ru) {
 			old := ru.unpack()

@@ -26,6 +26,10 @@ type index struct {
 	rules     []rule   // as state.Rules
 	rule      map[rule]int32
 	ruled     [2]bool // there are IPv4, IPv6 rules
+
+	neighbors      []neighbor // as state.Neighbors
+	neighbor       map[neighborKey]int32
+	neighborTables map[neighborTable]bool // that they are in
 }
 
 // reach is where the routes of one family are.
@@ -65,6 +69,9 @@ func newIndex(state State) (*index, error) {
 	for i := range state.Addresses {
 		wrong.add("addresses", i, state.Addresses[i].fault())
 	}
+	for i := range state.Neighbors {
+		wrong.add("neighbors", i, state.Neighbors[i].fault())
+	}
 	for i := range state.Routes {
 		wrong.add("routes", i, state.Routes[i].fault())
 	}
@@ -92,6 +99,7 @@ func newIndex(state State) (*index, error) {
 	for i := range x.routes {
 		wrong.add("routes", int(x.from[i]), x.addRoute(int32(i)))
 	}
+	x.addNeighbors(&wrong)
 	x.addRules(&wrong)
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)

@@ -37,6 +37,9 @@ func (p *pass) read(ctx context.Context) error {
 	if err := p.readAddresses(ctx); err != nil {
 		return err
 	}
+	if err := p.readNeighbors(ctx); err != nil {
+		return err
+	}
 	for _, v6 := range []bool{false, true} {
 		if err := p.readRoutes(ctx, v6); err != nil {
 			return err

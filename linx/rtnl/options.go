@@ -13,10 +13,10 @@ const DefaultProtocol = 76
 
 // Options holds what is optional about a Source. The zero value is a good one.
 type Options struct {
-	// Protocol marks what is ours, as rtm_protocol of routes, FRA_PROTOCOL of rules and IFA_PROTO of
-	// addresses: whatever carries it and is not desired is deleted. So no two writers in one namespace may
-	// use the same. 0: DefaultProtocol. 1 to 4 and 9 are refused: the kernel and ip(8) put them on objects
-	// of their own.
+	// Protocol marks what is ours, as rtm_protocol of routes, FRA_PROTOCOL of rules, NDA_PROTOCOL of
+	// neighbours and IFA_PROTO of addresses: whatever carries it and is not desired is deleted (of
+	// neighbours, what LastApplied has too). So no two writers in one namespace may use the same. 0:
+	// DefaultProtocol. 1 to 4 and 9 are refused: the kernel and ip(8) put them on objects of their own.
 	Protocol int
 	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
 	Conflict ConflictPolicy

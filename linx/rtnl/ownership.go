@@ -21,6 +21,7 @@ type LastApplied struct {
 	routes    []Route // often the slice of the desired state itself
 	claims    []Route // claimed, not confirmed
 	rules     []ownedRule
+	neighbors []ownedNeighbor
 }
 
 // ownedAddress is one that we made.
@@ -43,17 +44,25 @@ type ownedRule struct {
 	Claimed bool `json:"claimed,omitempty"`
 }
 
+// ownedNeighbor is one that we made.
+type ownedNeighbor struct {
+	Neighbor
+	Index   int32 `json:"index"` // of the interface
+	Claimed bool  `json:"claimed,omitempty"`
+}
+
 type ledger struct {
-	Namespace linx.ID        `json:"namespace,omitempty"`
-	Addresses []ownedAddress `json:"addresses,omitempty"`
-	Routes    []ownedRoute   `json:"routes,omitempty"`
-	Rules     []ownedRule    `json:"rules,omitempty"`
+	Namespace linx.ID         `json:"namespace,omitempty"`
+	Addresses []ownedAddress  `json:"addresses,omitempty"`
+	Neighbors []ownedNeighbor `json:"neighbors,omitempty"`
+	Routes    []ownedRoute    `json:"routes,omitempty"`
+	Rules     []ownedRule     `json:"rules,omitempty"`
 }
 
 // MarshalJSON gives an object with the namespace's ID and what is owned there; a "claimed" entry was about
 // to be made and not seen since.
 func (l LastApplied) MarshalJSON() ([]byte, error) {
-	out := ledger{Namespace: l.namespace, Addresses: l.addresses, Rules: l.rules}
+	out := ledger{Namespace: l.namespace, Addresses: l.addresses, Rules: l.rules, Neighbors: l.neighbors}
 	out.Routes = make([]ownedRoute, 0, len(l.routes)+len(l.claims))
 	for _, r := range l.routes {
 		out.Routes = append(out.Routes, ownedRoute{Route: r})
@@ -70,10 +79,15 @@ func (l *LastApplied) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("rtnl: last applied: %w", err)
 	}
-	out := LastApplied{namespace: in.Namespace, addresses: in.Addresses, rules: in.Rules}
+	out := LastApplied{namespace: in.Namespace, addresses: in.Addresses, rules: in.Rules, neighbors: in.Neighbors}
 	for i := range in.Addresses {
 		if err := in.Addresses[i].fault(); err != nil {
 			return fmt.Errorf("rtnl: last applied: addresses[%d]: %w", i, err)
+		}
+	}
+	for i := range in.Neighbors {
+		if err := in.Neighbors[i].fault(); err != nil {
+			return fmt.Errorf("rtnl: last applied: neighbors[%d]: %w", i, err)
 		}
 	}
 	for i := range in.Rules {

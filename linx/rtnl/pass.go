@@ -125,6 +125,9 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	for i := range plan.oldAddresses {
 		p.name(plan.oldAddresses[i].link)
 	}
+	for i := range plan.oldNeighbors {
+		p.name(plan.oldNeighbors[i].link)
+	}
 	for i := range plan.oldRoutes {
 		p.name(plan.oldRoutes[i].link)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// Source is the addresses, routes and rules of one network namespace. It is a reconcile.Source, and a
-// Subscriber, Validator and io.Closer. Its methods are safe for concurrent use; passes wait for each
-// other.
+// Source is the addresses, neighbours, routes and rules of one network namespace. It is a
+// reconcile.Source, and a Subscriber, Validator and io.Closer. Its methods are safe for concurrent use;
+// passes wait for each other.
 type Source struct {
 	ns       linx.Namespace
 	opts     Options
@@ -204,6 +204,7 @@ func (s *Source) use(x *index) {
 func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.want, v.last, v.made = x, &last, nil
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
+	v.madeNeighbors = make(map[neighborKey]struct{})
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: v, hops: s.hops,
 		began: s.now(),

@@ -17,9 +17,10 @@ import (
 //
 // It marshals to JSON and back; unmarshalling refuses unknown fields.
 type State struct {
-	Addresses []Address `json:"addresses,omitempty"`
-	Routes    []Route   `json:"routes,omitempty"`
-	Rules     []Rule    `json:"rules,omitempty"`
+	Addresses []Address  `json:"addresses,omitempty"`
+	Neighbors []Neighbor `json:"neighbors,omitempty"`
+	Routes    []Route    `json:"routes,omitempty"`
+	Rules     []Rule     `json:"rules,omitempty"`
 }
 
 // UnmarshalJSON refuses unknown fields: a misspelt one would be a setting silently not made.
@@ -51,7 +52,7 @@ type (
 
 // same says whether b is a again: the same slices.
 func same(a, b *State) bool {
-	return sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules)
+	return sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules) && sameSlice(a.Neighbors, b.Neighbors)
 }
 
 func sameSlice[T any](a, b []T) bool {

@@ -13,8 +13,8 @@ import (
 )
 
 // Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses
-// always, and the routes and rules of each family of which there are desired ones. Events that cannot
-// matter wake nobody: our own changes, and most of those of foreign routes.
+// always, the routes and rules of each family of which there are desired ones, and neighbours if any are
+// desired. Events that cannot matter wake nobody: our own changes, and most of those of foreign routes.
 func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, error) {
 	if err := s.check(); err != nil {
 		return nil, err
@@ -79,6 +79,9 @@ func (s *Source) groups() []monitor.Group {
 	}
 	if x == nil || x.ruled[which(true)] {
 		groups = append(groups, monitor.GroupIPv6Rule)
+	}
+	if x == nil || len(x.neighbors) > 0 {
+		groups = append(groups, monitor.GroupNeigh)
 	}
 	return groups
 }

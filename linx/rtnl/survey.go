@@ -32,6 +32,11 @@ type survey struct {
 	alien   map[route]struct{} // merged next hops that turned out not to be ours
 	reread  bool               // the routes that come now are all there are, after ours alone
 
+	neighbors       []seenNeighbor           // by desired neighbour
+	oldNeighbors    []seenNeighbor           // ours, not desired
+	neighborRecords                          // what LastApplied has
+	madeNeighbors   map[neighborKey]struct{} // made or changed in this pass
+
 	rules     []bool // by desired rule: it is in place
 	oldRules  []rule // ours, not desired, or there before
 	anonymous bool   // this kernel does not keep the protocols of rules
@@ -80,6 +85,7 @@ func (s *survey) reset() {
 	s.routes = zeroed(s.routes, len(s.want.routes))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
 	s.next, s.missing, s.reread = 0, s.want.count, false
+	s.neighbors, s.oldNeighbors = zeroed(s.neighbors, len(s.want.neighbors)), nil
 	s.rules, s.oldRules, s.anonymous = zeroed(s.rules, len(s.want.rules)), nil, false
 }
 

@@ -1,0 +1,56 @@
+package rtnl
+
+import "slices"
+
+// claimedNeighbors keeps the records of what was there before: until a change has been seen, the kernel may
+// have either.
+func (p *pass) claimedNeighbors() []ownedNeighbor {
+	out := slices.Clone(p.last.neighbors)
+	for i, covered := range p.claims.neighbors {
+		if covered {
+			out = append(out, p.ownedNeighbor(int32(i), true))
+		}
+	}
+	return out
+}
+
+func (p *pass) ownedNeighbor(i int32, claimed bool) ownedNeighbor {
+	index := p.survey.links[p.want.neighbors[i].link].index
+	return ownedNeighbor{Neighbor: p.want.state.Neighbors[i], Index: index, Claimed: claimed}
+}
+
+func (p *pass) ownedNeighbors() []ownedNeighbor {
+	s := p.survey
+	out := make([]ownedNeighbor, 0, len(s.neighbors)+len(s.oldNeighbors))
+	for n := range s.neighbors {
+		i, seen := int32(n), &s.neighbors[n]
+		want := s.wantedNeighbor(i)
+		switch {
+		case !seen.there || !s.ownsNeighbor(seen):
+		case seen.neighbor == want:
+			out = append(out, p.ownedNeighbor(i, false))
+		default: // what it was made to be, which another has changed
+			out = append(out, p.recordsOf(want.neighborKey)...)
+		}
+		if _, made := s.madeNeighbors[want.neighborKey]; made && !p.fresh && seen.neighbor != want {
+			out = append(out, p.ownedNeighbor(i, true)) // not seen since
+		}
+	}
+	for i := range s.oldNeighbors {
+		n := &s.oldNeighbors[i]
+		out = append(out, ownedNeighbor{Neighbor: n.unpack(p.name(n.link)), Index: n.link})
+	}
+	if slices.Equal(out, p.last.neighbors) {
+		return p.last.neighbors
+	}
+	return out
+}
+
+func (p *pass) recordsOf(key neighborKey) (out []ownedNeighbor) {
+	for _, rec := range p.last.neighbors {
+		if packNeighbor(&rec.Neighbor, rec.Index).neighborKey == key {
+			out = append(out, rec)
+		}
+	}
+	return out
+}

@@ -1,0 +1,161 @@
+package rtnl
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/linx-go/linx-go/linx/reconcile"
+)
+
+func (x *index) addNeighbors(wrong *faults) {
+	list := x.state.Neighbors
+	x.neighbors = make([]neighbor, len(list))
+	x.neighbor = make(map[neighborKey]int32, len(list))
+	x.neighborTables = make(map[neighborTable]bool)
+	for i := range list {
+		n := packNeighbor(&list[i], x.position(list[i].Interface))
+		if j, ok := x.neighbor[n.neighborKey]; ok {
+			wrong.add("neighbors", i, fmt.Errorf("%v: neighbors[%d] is the same one, %v; an interface has a neighbour once",
+				list[i], j, list[j]))
+		}
+		x.neighbors[i], x.neighbor[n.neighborKey] = n, int32(i)
+		x.neighborTables[n.neighborTable] = true
+	}
+}
+
+// neighborRecords is what LastApplied has, on interfaces that are still those.
+type neighborRecords struct {
+	confirmed map[neighborKey]struct{} // seen as ours once
+	exact     map[neighbor]struct{}    // those, and what was claimed, as they were to be
+	tables    map[neighborTable]bool
+}
+
+// readNeighbors reads the tables that desired or recorded neighbours are in.
+func (p *pass) readNeighbors(ctx context.Context) error {
+	s := p.survey
+	s.neighborRecords = p.neighborRecords()
+	only := p.onlyNeighborLink()
+	for _, t := range neighborTables {
+		if p.want.neighborTables[t] || s.tables[t] {
+			if err := p.dumpNeighbors(ctx, t, only, s.seeNeighbor); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (p *pass) dumpNeighbors(ctx context.Context, t neighborTable, only int32, see func(*seenNeighbor)) error {
+	askNeighbors(&p.batch, t, only)
+	var n seenNeighbor
+	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
+		if decodeNeighbor(body, &n) && n.neighborTable == t {
+			see(&n)
+		}
+		return nil
+	})
+	return p.explain("reading neighbours", err)
+}
+
+func (p *pass) neighborRecords() neighborRecords {
+	var r neighborRecords
+	if len(p.last.neighbors) == 0 {
+		return r
+	}
+	r = neighborRecords{
+		confirmed: make(map[neighborKey]struct{}, len(p.last.neighbors)),
+		exact:     make(map[neighbor]struct{}, len(p.last.neighbors)),
+		tables:    make(map[neighborTable]bool),
+	}
+	for i := range p.last.neighbors {
+		rec := &p.last.neighbors[i]
+		if p.name(rec.Index) != rec.Interface {
+			continue
+		}
+		n := packNeighbor(&rec.Neighbor, rec.Index)
+		r.exact[n] = struct{}{}
+		r.tables[n.neighborTable] = true
+		if !rec.Claimed {
+			r.confirmed[n.neighborKey] = struct{}{}
+		}
+	}
+	return r
+}
+
+// onlyNeighborLink gives the index of the interface that all neighbours are on, those that are wanted and
+// those that are ours; else 0.
+func (p *pass) onlyNeighborLink() int32 {
+	only := int32(0)
+	for i := range p.want.neighbors {
+		index := p.survey.links[p.want.neighbors[i].link].index
+		if index == 0 || i > 0 && index != only {
+			return 0
+		}
+		only = index
+	}
+	for n := range p.survey.exact {
+		if n.link != only {
+			return 0
+		}
+	}
+	return only
+}
+
+func (s *survey) seeNeighbor(n *seenNeighbor) {
+	if position, ok := s.at[n.link]; ok {
+		key := n.neighborKey
+		key.link = position
+		if i, ok := s.want.neighbor[key]; ok {
+			s.neighbors[i] = *n
+			return
+		}
+	}
+	// What another has changed since is no longer what was made.
+	if _, exact := s.exact[n.neighbor]; exact && s.ownsNeighbor(n) {
+		s.oldNeighbors = append(s.oldNeighbors, *n)
+	}
+}
+
+// ownsNeighbor says whether an observed neighbour is ours. The kernel lets others change one and keeps its
+// protocol, so that this alone is no proof, only needed.
+func (s *survey) ownsNeighbor(n *seenNeighbor) bool {
+	if n.protocol != s.protocol || n.strange {
+		return false
+	}
+	_, mine := s.madeNeighbors[n.neighborKey]
+	_, confirmed := s.confirmed[n.neighborKey]
+	_, exact := s.exact[n.neighbor]
+	return mine || confirmed || exact
+}
+
+// wantedNeighbor gives a desired neighbour with its interface's index for link: 0 if it does not exist.
+func (s *survey) wantedNeighbor(i int32) neighbor {
+	n := s.want.neighbors[i]
+	n.link = s.links[n.link].index
+	return n
+}
+
+func (s *survey) diffNeighbors(d *difference, policy ConflictPolicy, name namer) {
+	d.oldNeighbors = s.oldNeighbors
+	for n := range s.neighbors {
+		i, seen, want := int32(n), &s.neighbors[n], &s.want.state.Neighbors[n]
+		if !seen.there {
+			if err := s.absence(s.want.neighbors[i].link); err != nil {
+				d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: err})
+			} else {
+				d.newNeighbors = append(d.newNeighbors, i)
+			}
+			continue
+		}
+		right := !seen.strange && seen.neighbor == s.wantedNeighbor(i)
+		mine := s.ownsNeighbor(seen)
+		switch {
+		case right && (mine || policy == Refuse):
+		case right, mine, policy == TakeOver, seen.learned() && want.State == Permanent:
+			d.neighborUpdates = append(d.neighborUpdates, i)
+		default:
+			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
+				Holder: seen.holder(name), Protocol: int(seen.protocol)}})
+		}
+	}
+}
