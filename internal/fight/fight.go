@@ -82,6 +82,20 @@ func (w *Watch[K]) Ended(now time.Time, amiss func(K) bool) (over []K) {
 	return over
 }
 
+// Keep forgets all objects but those that keep names, and gives those of the others that were fought over.
+func (w *Watch[K]) Keep(keep func(K) bool) (over []K) {
+	for k, o := range w.objects {
+		if keep(k) {
+			continue
+		}
+		delete(w.objects, k)
+		if o.truce != 0 {
+			over = append(over, k)
+		}
+	}
+	return over
+}
+
 // Fighting tells whether k is fought over, held at the moment or not.
 func (w *Watch[K]) Fighting(k K) bool {
 	o := w.objects[k]
@@ -91,9 +105,6 @@ func (w *Watch[K]) Fighting(k K) bool {
 // Quiet tells whether there is nothing to remember, so that a pass that finds everything in place can ask
 // no more.
 func (w *Watch[K]) Quiet() bool { return len(w.objects) == 0 }
-
-// Reset forgets everything: what is desired has changed, so that what comes is no repair.
-func (w *Watch[K]) Reset() { w.objects = nil }
 
 // recent drops the repairs that are older than Window, and all but the newest that matter.
 func (o *object) recent(now time.Time) []time.Time {

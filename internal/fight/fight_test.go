@@ -96,6 +96,20 @@ func TestQuietObjectsAreForgotten(t *testing.T) {
 	}
 }
 
+func TestKeep(t *testing.T) {
+	var w Watch[string]
+	begin(t, &w, "a")
+	now := begin(t, &w, "b")
+	w.Repaired("c", now)
+	over := w.Keep(func(k string) bool { return k == "a" })
+	if len(over) != 1 || over[0] != "b" {
+		t.Errorf("over: %v, want b, which alone was fought over and is not kept", over)
+	}
+	if !w.Fighting("a") || w.Fighting("b") {
+		t.Error("the fight over a is to go on, and that over b is not")
+	}
+}
+
 // Whatever the other writer does, an object costs few repairs.
 func TestRepairsAreBounded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

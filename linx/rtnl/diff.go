@@ -27,7 +27,7 @@ type difference struct {
 	oldRules        []rule // ours, not desired
 	failed          []reconcile.Failure
 	pending         []reconcile.Failure
-	amiss           map[place]bool // what needs a repair, now or after a truce; nil while nobody fights
+	amiss           map[fmt.Stringer]bool // what needs a repair, now or after a truce; nil while nobody fights
 }
 
 type swap struct {

@@ -277,7 +277,7 @@ func TestDiffConverges(t *testing.T) {
 			if f.protocol != us {
 				t.Fatalf("deletes another's: %+v", f)
 			}
-			if j, _ := want.find(&f.routeKey); j >= 0 {
+			if j, _ := want.findRoute(&f.routeKey); j >= 0 {
 				if want.routes[j].is(&f.route, s.linkOf(j)) {
 					t.Fatalf("deletes what is desired: %+v", f)
 				}
@@ -307,8 +307,18 @@ func TestDiffConverges(t *testing.T) {
 		}
 		for i := range m.routes {
 			r := &m.routes[i]
-			if j, _ := want.find(&r.routeKey); r.protocol == us && j < 0 && !(r.v6 && r.gateway != ip{}) {
+			if j, _ := want.findRoute(&r.routeKey); r.protocol == us && j < 0 && !(r.v6 && r.gateway != ip{}) {
 				t.Fatalf("ours, not desired, and not deleted: %+v", r)
+			}
+		}
+		wanted := make(map[addressKey]bool)
+		for i := range want.addresses {
+			a := s.wantedAddress(int32(i))
+			wanted[a.key()] = true
+		}
+		for i := range m.addresses {
+			if a := &m.addresses[i]; a.protocol == us && !wanted[a.key()] {
+				t.Fatalf("ours, not desired, and not deleted: %+v", a)
 			}
 		}
 	})

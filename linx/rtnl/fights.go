@@ -12,8 +12,11 @@ import (
 // fights notices when another writer undoes the same object again and again. To undo that as often would
 // make both busy and help nobody: the object is left alone for a while, longer each time, and is pending.
 // Everything else is healed at full speed, and what is to be deleted is deleted.
+//
+// Objects are known by what is desired (an Address, a Route, a Neighbor, a Rule), so a fight goes on when a new desired
+// state still has them.
 type fights struct {
-	fight.Watch[place]
+	fight.Watch[fmt.Stringer]
 	log     *slog.Logger
 	name    string
 	want    *index
@@ -37,12 +40,11 @@ type place struct {
 	at int32
 }
 
-// begin forgets the fights about another state.
-func (f *fights) begin(x *index) {
+// begin turns to another state: what is desired as it was before, and was made, is repaired if it is made again.
+func (f *fights) begin(x *index, last *LastApplied) {
 	if f.want == x {
 		return
 	}
-	f.Reset()
 	f.want = x
 	f.applied = [kinds][]bool{
 		anAddress: make([]bool, len(x.addresses)),
@@ -50,13 +52,71 @@ func (f *fights) begin(x *index) {
 		aNeighbor: make([]bool, len(x.neighbors)),
 		aRule:     make([]bool, len(x.rules)),
 	}
+	made := func(at place, desired bool) bool {
+		if desired {
+			f.applied[at.kind][at.at] = true
+		}
+		return desired
+	}
+	for i := range last.addresses {
+		made(x.placeOfAddress(&last.addresses[i].Address))
+	}
+	for i := range last.routes {
+		made(x.placeOfRoute(&last.routes[i]))
+	}
+	for i := range last.neighbors {
+		made(x.placeOfNeighbor(&last.neighbors[i].Neighbor))
+	}
+	for i := range last.rules {
+		made(x.placeOfRule(&last.rules[i].Rule))
+	}
+	over := f.Keep(func(object fmt.Stringer) bool {
+		switch o := object.(type) {
+		case Address:
+			return made(x.placeOfAddress(&o))
+		case Route:
+			return made(x.placeOfRoute(&o))
+		case Neighbor:
+			return made(x.placeOfNeighbor(&o))
+		case Rule:
+			return made(x.placeOfRule(&o))
+		}
+		return false
+	})
+	for _, object := range over {
+		f.log.Info("fought over with another writer, and no longer desired", "source", f.name, "object", object)
+	}
+}
+
+func (x *index) placeOfAddress(a *Address) (at place, desired bool) {
+	link, known := x.positions[a.Interface]
+	packed := packAddress(a, link)
+	i, there := x.address[packed.key()]
+	return place{anAddress, i}, known && there && x.state.Addresses[i] == *a
+}
+
+func (x *index) placeOfRoute(r *Route) (at place, desired bool) {
+	packed := packRoute(r, 0)
+	i, _ := x.findRoute(&packed.routeKey)
+	return place{aRoute, i}, i >= 0 && *x.route(i) == *r
+}
+
+func (x *index) placeOfNeighbor(n *Neighbor) (at place, desired bool) {
+	link, known := x.positions[n.Interface]
+	i, there := x.neighbor[packNeighbor(n, link).neighborKey]
+	return place{aNeighbor, i}, known && there && x.state.Neighbors[i] == *n
+}
+
+func (x *index) placeOfRule(r *Rule) (at place, desired bool) {
+	i, there := x.rule[packRule(r)]
+	return place{aRule, i}, there && x.state.Rules[i] == *r
 }
 
 // done notes that an object has been created or updated.
 func (f *fights) done(at place, now time.Time) {
 	if applied := &f.applied[at.kind][at.at]; !*applied {
 		*applied = true
-	} else if f.Repaired(at, now) {
+	} else if f.Repaired(f.object(at), now) {
 		f.log.Warn("another writer keeps undoing what is desired: left alone for longer and longer",
 			"source", f.name, "object", f.object(at))
 	}
@@ -71,21 +131,22 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 	if f.want != x || f.Quiet() {
 		return
 	}
-	plan.amiss = make(map[place]bool)
-	held := func(verb reconcile.Verb, at place, holder string) bool {
-		plan.amiss[at] = true
-		until, held := f.Held(at, now)
+	plan.amiss = make(map[fmt.Stringer]bool)
+	held := func(verb reconcile.Verb, at place, by string) bool {
+		object := f.object(at)
+		plan.amiss[object] = true
+		until, held := f.Held(object, now)
 		if held {
-			err := fmt.Errorf("another writer%s keeps undoing it: left alone for %v", holder, until.Sub(now).Round(time.Millisecond))
-			plan.pending = append(plan.pending, reconcile.Failure{Op: op(verb, f.object(at)), Err: err})
+			err := &reconcile.FightError{By: by, Until: until}
+			plan.pending = append(plan.pending, reconcile.Failure{Op: op(verb, object), Err: err})
 		}
 		return held
 	}
 	plan.newAddresses = without(plan.newAddresses, func(i int32) bool { return held(Create, place{anAddress, i}, "") })
-	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, "") })
+	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, protocolName(int(s.old.protocol))) })
 	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })
 	plan.updates = without(plan.updates, func(u update) bool {
-		return held(Update, place{aRoute, u.at}, ", "+protocolName(int(u.olds[0].protocol))+",")
+		return held(Update, place{aRoute, u.at}, protocolName(int(u.olds[0].protocol)))
 	})
 	plan.newNeighbors = without(plan.newNeighbors, func(i int32) bool { return held(Create, place{aNeighbor, i}, "") })
 	plan.neighborUpdates = without(plan.neighborUpdates, func(i int32) bool { return held(Update, place{aNeighbor, i}, "") })
@@ -94,8 +155,8 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 
 // end ends the fights that are over, by a plan out of which they were held.
 func (f *fights) end(plan *difference, now time.Time) {
-	for _, at := range f.Ended(now, func(at place) bool { return plan.amiss[at] }) {
-		f.log.Info("no other writer undoes it any more", "source", f.name, "object", f.object(at))
+	for _, object := range f.Ended(now, func(object fmt.Stringer) bool { return plan.amiss[object] }) {
+		f.log.Info("no other writer undoes it any more", "source", f.name, "object", object)
 	}
 }
 
@@ -110,14 +171,15 @@ func without[T any](list []T, goes func(T) bool) []T {
 	return rest
 }
 
+// object is what is desired there, as a value: fights are known by it.
 func (f *fights) object(at place) fmt.Stringer {
 	switch at.kind {
 	case aRoute:
-		return f.want.route(at.at)
+		return *f.want.route(at.at)
 	case aNeighbor:
-		return &f.want.state.Neighbors[at.at]
+		return f.want.state.Neighbors[at.at]
 	case aRule:
-		return &f.want.state.Rules[at.at]
+		return f.want.state.Rules[at.at]
 	}
-	return &f.want.state.Addresses[at.at]
+	return f.want.state.Addresses[at.at]
 }

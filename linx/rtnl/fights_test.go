@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/linx-go/linx-go/internal/fight"
+	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
 // TestFight: an object that another keeps undoing is left alone for longer and longer, the rest is healed
@@ -89,5 +91,71 @@ func TestFlappingLink(t *testing.T) {
 		}
 		k.run("link set v0 up")
 		k.converge(state)
+	}
+}
+
+// A fight goes on while new desired states, which all hold the object, come every second.
+func TestFightAcrossPuts(t *testing.T) {
+	var log bytes.Buffer
+	k := newKernel(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	now := time.Now()
+	k.src.now = func() time.Time { return now }
+	held := 0
+	for n := range 60 {
+		now = now.Add(time.Second)
+		state := State{Routes: []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}, {Dst: pfx("10.2.0.0/16"), Type: Blackhole, Metric: uint32(n + 1)}}}
+		r := k.pass(state)
+		held += len(r.Pending)
+		if len(r.Pending) == 0 {
+			k.run("route del blackhole 10.1.0.0/16")
+		}
+	}
+	if began := strings.Count(log.String(), "keeps undoing"); held < 40 || began != 1 {
+		t.Errorf("held back %d times in 60 s; log %s", held, log.String())
+	}
+}
+
+// A fight that is under way when a new desired state comes is ended in the log.
+func TestFightLogPairs(t *testing.T) {
+	var log bytes.Buffer
+	k := newKernel(t, Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	now := time.Now()
+	k.src.now = func() time.Time { return now }
+	state := State{Routes: []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}}}
+	for range 10 {
+		now = now.Add(time.Second)
+		k.pass(state)
+		if len(k.ipRoutes("main")) > 0 {
+			k.run("route del blackhole 10.1.0.0/16")
+		}
+	}
+	k.pass(State{})
+	now = now.Add(10 * time.Minute)
+	k.pass(State{})
+	b, e := strings.Count(log.String(), "keeps undoing"), strings.Count(log.String(), "no longer desired")
+	if b != 1 || e != 1 {
+		t.Errorf("%d begun, %d ended: %s", b, e, log.String())
+	}
+}
+
+// Who fights is named where the kernel knows.
+func TestFightNamesProtocol(t *testing.T) {
+	k := newKernel(t, Options{Conflict: TakeOver})
+	now := time.Now()
+	k.src.now = func() time.Time { return now }
+	state := State{Routes: []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}}}
+	var text string
+	for range 12 {
+		now = now.Add(time.Second / 2)
+		r := k.pass(state)
+		for _, p := range r.Pending {
+			if fight := new(reconcile.FightError); errors.As(p.Err, &fight) {
+				text = fight.Error()
+			}
+		}
+		k.run("route replace unreachable 10.1.0.0/16 proto bird")
+	}
+	if !strings.Contains(text, "protocol 12 (bird)") {
+		t.Error(text)
 	}
 }

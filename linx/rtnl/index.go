@@ -169,7 +169,7 @@ func (x *index) route(i int32) *Route { return &x.state.Routes[x.from[i]] }
 
 func (x *index) addRoute(i int32) error {
 	p := &x.routes[i]
-	j, slot := x.find(&p.routeKey)
+	j, slot := x.findRoute(&p.routeKey)
 	if j >= 0 {
 		return fmt.Errorf("%v: routes[%d] has the same identity, %v; one of them needs another metric, TOS or table%s",
 			x.route(i), x.from[j], x.route(j), defaultMetricHint(p))
@@ -210,8 +210,8 @@ func slotsFor(n int) int {
 	return size
 }
 
-// find gives the position of the desired route with that identity, or -1 and the slot where it would go.
-func (x *index) find(key *routeKey) (position int32, slot int) {
+// findRoute gives the position of the desired route with that identity, or -1 and the slot where it would go.
+func (x *index) findRoute(key *routeKey) (position int32, slot int) {
 	mask := uint64(len(x.slots) - 1)
 	for h := maphash.Comparable(x.seed, *key); ; h++ {
 		i := x.slots[h&mask] - 1

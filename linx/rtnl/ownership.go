@@ -126,8 +126,7 @@ func (l *LastApplied) leftRoutes(x *index, f func(*Route)) {
 			continue
 		}
 		for i := range list {
-			r := packRoute(&list[i], 0)
-			if j, _ := x.find(&r.routeKey); j < 0 || *x.route(j) != list[i] {
+			if _, desired := x.placeOfRoute(&list[i]); !desired {
 				f(&list[i])
 			}
 		}

@@ -168,7 +168,7 @@ func (s *Source) prepare(x *index, last LastApplied) (*pass, error) {
 	if s.survey.want != x {
 		s.survey.alien = nil
 	}
-	s.fights.begin(x)
+	s.fights.begin(x, &last)
 	return s.newPass(x, last, &s.survey), nil
 }
 

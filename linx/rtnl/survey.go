@@ -201,7 +201,7 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 func (s *survey) locate(key *routeKey) int32 {
 	i := s.next
 	if int(i) >= len(s.want.routes) || s.want.routes[i].routeKey != *key {
-		if i, _ = s.want.find(key); i < 0 {
+		if i, _ = s.want.findRoute(key); i < 0 {
 			return i
 		}
 	}
