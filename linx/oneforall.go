@@ -10,13 +10,13 @@ import (
 	"github.com/linx-go/linx-go/internal/member"
 )
 
-// OneForAll runs services with linked failures: when one ends, for whatever reason, the others
-// are stopped, and Serve returns (or panics) with the first one's reason once all have ended. It is a
-// one_for_all supervisor, as OTP calls it, that restarts nothing: the supervisor that it is added to
-// restarts the whole group.
+// OneForAll runs services with linked failures: when one ends, for whatever reason, the others are stopped,
+// and Serve returns (or panics) with the first one's reason once all have ended. It is a one_for_all
+// supervisor, as OTP calls it, that restarts nothing: the supervisor that it is added to restarts the whole
+// group.
 //
-// Serve starts the services in the order given, each on a goroutine of its own. What it makes of the
-// first end:
+// Serve starts the services in the order given, each on a goroutine of its own. What it makes of the first
+// end:
 //
 //   - an error is wrapped, with the service's name, so that suture.ErrDoNotRestart and
 //     suture.ErrTerminateSupervisorTree keep their meaning;
@@ -29,8 +29,11 @@ import (
 // *PanicError's; and where ctx had ended, Serve panics with them. A service that ignores its context holds
 // up Serve, for nobody can end a goroutine from outside.
 //
-// A second Serve waits until the first has ended, or its own context: suture's Remove followed by Add
-// lets the two overlap. A service's name is what its String method says, or its type.
+// If ctx has ended before Serve begins, no service is served at all: one that was given something to close,
+// such as a socket that is open already, has to be closed by whoever made it.
+//
+// A second Serve waits until the first has ended, or its own context: suture's Remove followed by Add lets
+// the two overlap. A service's name is what its String method says, or its type.
 //
 // OneForAll panics if name is empty, if there are no services, if one is nil, and if one is or holds a
 // *suture.Supervisor (see suture.HasSupervisor), as a supervisor cannot be served twice.

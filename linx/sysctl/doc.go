@@ -66,7 +66,7 @@
 // the value that was there before the first write. Originals are claimed (see reconcile.Config) before
 // anything is written, so that no crash loses one. A key that leaves the desired set keeps its value, or
 // gets its original back with Options.RevertOnRelease. The original of an interface's key goes with the
-// interface: one that is made anew under its name is another one, if a pass saw the key gone or had it
+// interface, and with its name: one that is made anew, or comes to be called so again, is another one, if a pass saw the key gone or had it
 // open; while no program runs, nobody sees it. If an earlier key of the same Source had moved the value
 // before it was first written, that is the original. An original that the kernel does not take back (-1 that
 // stands for "never set") is a failed revert, tried again at each pass.
