@@ -122,3 +122,21 @@ func ExampleSource_Validate() {
 	// rtnl: addresses[0]: no valid prefix; give the address and the length of its network: 10.0.0.2/24
 	// rtnl: routes[1]: destination 10.1.2.3/16 has host bits set; the network is 10.1.0.0/16
 }
+
+// Policy routing: what comes from an address goes by a table of its own, and nowhere else.
+func ExampleRule() {
+	from := netip.MustParsePrefix("10.0.0.2/32")
+	state := rtnl.State{
+		Rules: []rtnl.Rule{
+			{Priority: 1000, From: from, Table: 100},
+			{Priority: 1001, From: from, Action: rtnl.RuleUnreachable},
+		},
+		Routes: []rtnl.Route{{Gateway: netip.MustParseAddr("10.0.0.1"), Table: 100}},
+	}
+	for _, r := range state.Rules {
+		fmt.Println(r)
+	}
+	// Output:
+	// rule from 10.0.0.2/32 lookup 100 priority 1000
+	// rule from 10.0.0.2/32 unreachable priority 1001
+}
