@@ -66,20 +66,20 @@
 // the value that was there before the first write. Originals are claimed (see reconcile.Config) before
 // anything is written, so that no crash loses one. A key that leaves the desired set keeps its value, or
 // gets its original back with Options.RevertOnRelease. The original of an interface's key goes with the
-// interface, and with its name: one that is made anew, or comes to be called so again, is another one, if a pass saw the key gone or had it
-// open; while no program runs, nobody sees it. If an earlier key of the same Source had moved the value
-// before it was first written, that is the original. An original that the kernel does not take back (-1 that
-// stands for "never set") is a failed revert, tried again at each pass.
+// interface, and with its name: one that is made anew, or comes to be called so again, is another one, if a
+// pass saw the key gone or had it open; while no program runs, nobody sees it. If an earlier key of the
+// same Source had moved the value before it was first written, that is the original. An original that the
+// kernel does not take back (-1 that stands for "never set") is a failed revert, tried again at each pass.
 //
 // # Hints
 //
 // A Source is a reconcile.Subscriber. Its monitor hears of writes to the keys that are desired or owned,
 // and to those that move them, by inotify; of the settings of interfaces that NETCONF knows (forwarding,
 // rp_filter, proxy_arp, proxy_ndp, ignore_routes_with_linkdown), whoever moves them; and of interfaces that
-// come, go and change their names. inotify sees what is written through the same procfs: this process's own,
-// where ip-netns(8) and everything that enters the namespace by setns(2) writes, and for a linx.PID that of
-// its container, as far as it is safe to look there. Whatever is missed the timer finds; Source.Unhinted
-// names the keys that only the timer watches.
+// come, go and change their names. inotify sees what is written through the same procfs: this process's
+// own, where ip-netns(8) and everything that enters the namespace by setns(2) writes, and for a linx.PID
+// that of its container, as far as it is safe to look there. Whatever is missed the timer finds;
+// Source.Unhinted names the keys that only the timer watches.
 //
 // # Cost
 //
