@@ -63,7 +63,8 @@ func (plan *difference) steps(p *pass) [][]reconcile.Op {
 	step(opsOf(plan.updates, func(u *update) reconcile.Op { return p.routeOp(Update, u.at) }))
 	step(opsOf(plan.newRules, func(i *int32) reconcile.Op { return p.ruleOp(Create, *i) }))
 	step(opsOf(plan.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) }))
-	step(opsOf(plan.oldRoutes, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
+	certain := without(plan.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
+	step(opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
 	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
 	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
 	return steps

@@ -60,7 +60,11 @@ func (p *pass) removeRoutes(ctx context.Context, plan *difference) error {
 			}
 			p.done(op(Delete, p.oldRoute(&old[k])), err)
 		},
-		func(k int, err error) { p.skipped(op(Delete, p.oldRoute(&old[k])), err) })
+		func(k int, err error) {
+			if !old[k].doubt {
+				p.skipped(op(Delete, p.oldRoute(&old[k])), err)
+			}
+		})
 }
 
 // lost is for a route that was not there any more, or not ours after all.

@@ -25,6 +25,9 @@ func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err 
 		p.postpone(plan, err)
 		return false, err
 	}
+	if plan.guesses() {
+		return false, nil
+	}
 	claim, needed := p.claimFor(plan)
 	if !needed || p.claim == nil {
 		return false, nil

@@ -53,6 +53,11 @@ func (d *difference) size() int {
 // changes says whether there is anything to do.
 func (d *difference) changes() bool { return d.size() > 0 }
 
+// guesses says that all there is to do is to delete what may be another's.
+func (d *difference) guesses() bool {
+	return d.size() == len(d.oldRoutes) && !slices.ContainsFunc(d.oldRoutes, func(f found) bool { return !f.doubt })
+}
+
 // converged says that there is nothing to do, to wait for or to complain about.
 func (d *difference) converged() bool { return !d.changes() && len(d.failed)+len(d.pending) == 0 }
 

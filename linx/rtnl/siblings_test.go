@@ -50,3 +50,24 @@ func TestSameGatewayOtherInterface(t *testing.T) {
 		})
 	}
 }
+
+// TestSiblingBehindOurs: another's next hop behind ours may be ours by all that the kernel shows. A pass
+// tries; no plan names it, and nothing is claimed for it.
+func TestSiblingBehindOurs(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := State{
+		Addresses: []Address{{"v0", pfx("2001:db8::2/64")}},
+		Routes:    []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5}},
+	}
+	k.converge(state)
+	k.run("-6 route append 2001:db8:1::/48 via 2001:db8::7 metric 5 proto static")
+	if plan, err := k.src.Plan(t.Context(), state, k.last); err != nil || len(plan) != 0 {
+		t.Error(plan, err)
+	}
+	r, err := k.src.Reconcile(t.Context(), state, k.last, func(LastApplied) error { t.Error("claimed"); return nil })
+	if err != nil || !r.Converged || len(r.Applied) != 0 {
+		t.Error(show(r), err)
+	}
+	k.run("-6 route append 2001:db8:1::/48 via 2001:db8::8 metric 5 proto 76") // ours, lost from the ledger
+	k.wantApplied(k.pass(state), "delete route 2001:db8:1::/48 via 2001:db8::8 dev v0 metric 5")
+}
