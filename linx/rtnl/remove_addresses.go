@@ -88,6 +88,9 @@ func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
 		}
 		going = append(going, old)
 	}
+	if err := p.standIn(ctx, now, going); err != nil {
+		return err
+	}
 	return p.send(ctx, len(going),
 		func(b *rtnetlink.Batch, k int) { dropAddress(b, &going[k].address) },
 		func(k int, err error) {
@@ -109,6 +112,38 @@ func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
 			p.done(old.op, err)
 		},
 		func(int, error) {}) // the caller's
+}
+
+// standIn keeps an interface from losing its last IPv4 address for a moment, with which the kernel would take
+// all IPv4 routes over it, others' too: fib_disable_ip. So it is where ours that stay are secondaries that
+// fall with their primary. One of them is put there alone, of length 32, until the next round has brought
+// them back. Where the kernel keeps no IFA_PROTO it could be left behind, and is not made.
+func (p *pass) standIn(ctx context.Context, now map[address]address, going []*doomed) error {
+	falls, goes := make(map[netip.Prefix]bool), make(map[address]bool)
+	for _, old := range going {
+		goes[old.bare()] = true
+		if !old.v6 && !old.is(unix.IFA_F_SECONDARY) {
+			falls[old.network()] = true
+		}
+	}
+	var one address
+	for bare, a := range now {
+		switch {
+		case a.v6, goes[bare]:
+		case a.is(unix.IFA_F_SECONDARY) && falls[a.network()]:
+			one = a
+		default:
+			return nil // it stays
+		}
+	}
+	if one.link == 0 || !p.survey.tags || p.survey.untagged || p.promotes(ctx, one.link) {
+		return nil
+	}
+	one.bits, one.flags, one.protocol = 32, 0, p.survey.protocol
+	return p.send(ctx, 1,
+		func(b *rtnetlink.Batch, _ int) { putAddress(b, unix.NLM_F_EXCL, &one) },
+		func(int, error) {}, // refused: what it is to prevent will happen
+		func(int, error) {})
 }
 
 // bare is what tells addresses of one interface apart.

@@ -143,58 +143,6 @@ func TestDuplicate(t *testing.T) {
 	k.converge(State{})
 }
 
-// TestSecondaries: a deleted IPv4 primary takes no secondary of another's along.
-func TestSecondaries(t *testing.T) {
-	for name, c := range map[string]struct {
-		dev, all string
-		conflict bool
-	}{
-		"not promoted":               {"0", "0", true},
-		"promoted":                   {"1", "0", false},
-		"promoted on all interfaces": {"0", "1", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			k := newKernel(t, Options{})
-			k.sysctl("net/ipv4/conf/v0/promote_secondaries", c.dev)
-			k.sysctl("net/ipv4/conf/all/promote_secondaries", c.all)
-			k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("10.0.0.3/24")}}})
-			k.addAddress("v0", "10.0.0.9/24")
-			r := k.pass(State{})
-			got := k.addresses("v0")
-			if !slices.Contains(got, "10.0.0.9/24") {
-				t.Fatal("another's address is gone:", show(r))
-			}
-			var conflict *ConflictError
-			if c.conflict {
-				if len(r.Failed) != 1 || !errors.As(r.Failed[0].Err, &conflict) || len(got) != 2 {
-					t.Error(got, show(r))
-				}
-				k.delAddress("v0", "10.0.0.9/24")
-				k.converge(State{})
-			} else if !r.Converged || len(got) != 1 {
-				t.Error(got, show(r))
-			} else {
-				k.wantApplied(r, "delete address 10.0.0.3/24 dev v0", "delete address 10.0.0.2/24 dev v0")
-			}
-		})
-	}
-}
-
-// TestSwapPrimary: ours alone may fall with its primary, and come back in the same pass.
-func TestSwapPrimary(t *testing.T) {
-	k := newKernel(t, Options{})
-	k.sysctl("net/ipv4/conf/v0/promote_secondaries", "0")
-	k.sysctl("net/ipv4/conf/all/promote_secondaries", "0")
-	routes := []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}}
-	k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: routes})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.3/24")}}, Routes: routes}
-	k.converge(state)
-	k.settled(state)
-	if got := k.addresses("v0"); !slices.Equal(got, []string{"10.0.0.3/24"}) {
-		t.Error(got)
-	}
-}
-
 // TestDeleteIsExact: each deletion of ours has another's twin, which differs in what a careless deletion
 // leaves out.
 func TestDeleteIsExact(t *testing.T) {
