@@ -16,6 +16,7 @@ type difference struct {
 	newAddresses    []int32
 	marks           []int32   // addresses that are as desired, to be made ours
 	swaps           []swap    // ones whose place something else has, which must go first
+	duplicates      []swap    // ours, as desired, of which another host has the address
 	oldAddresses    []address // ours, not desired
 	newRoutes       []int32
 	updates         []update
@@ -91,6 +92,8 @@ func (s *survey) diffAddresses(d *difference, policy ConflictPolicy, owns func(*
 		seen := &s.seen[place.seen-1]
 		mine := owns(seen)
 		switch {
+		case place.right && mine && seen.is(unix.IFA_F_DADFAILED):
+			d.duplicates = append(d.duplicates, swap{i, *seen})
 		case place.right && seen.is(unix.IFA_F_DADFAILED):
 			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: errDuplicate})
 		case place.right && !mine && policy != Refuse && s.tags:

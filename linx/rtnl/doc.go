@@ -39,7 +39,8 @@
 // What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface that
 // does not exist, an IPv6 address in duplicate address detection (a route whose source it is, too), a
 // gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are known by
-// name, wherever that goes.
+// name, wherever that goes. An IPv6 address of ours that another host has is in Report.Failed, and tried
+// again by a pass a minute later, since nothing tells when that host has gone.
 //
 // # How routes change
 //

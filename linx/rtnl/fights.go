@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -20,7 +21,8 @@ type fights struct {
 	log     *slog.Logger
 	name    string
 	want    *index
-	applied [kinds][]bool // by position: what was made before, and so is repaired
+	applied [kinds][]bool         // by position: what was made before, and so is repaired
+	refused map[Address]time.Time // since when another host is seen to have it
 }
 
 // kind is what an object is.
@@ -126,8 +128,17 @@ func (f *fights) done(at place, now time.Time) {
 // over is no repair.
 func (f *fights) waited(at place) { f.applied[at.kind][at.at] = false }
 
-// hold takes out of a plan for x what is not to be repaired yet.
+// hold takes out of a plan for x what is not to be repaired yet. An address that another host has is tried
+// again after a while: nobody tells when that host has gone.
 func (f *fights) hold(plan *difference, x *index, now time.Time) {
+	for _, s := range plan.duplicates {
+		want := &x.state.Addresses[s.at]
+		if since, ok := f.refused[*want]; ok && now.Sub(since) >= fight.LastTruce {
+			plan.swaps = append(plan.swaps, s)
+		} else {
+			plan.failed = append(plan.failed, reconcile.Failure{Op: op(Create, want), Err: errDuplicate})
+		}
+	}
 	if f.want != x || f.Quiet() {
 		return
 	}
@@ -153,10 +164,20 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 	plan.newRules = without(plan.newRules, func(i int32) bool { return held(Create, place{aRule, i}, "") })
 }
 
-// end ends the fights that are over, by a plan out of which they were held.
+// end ends the fights that are over, by a plan out of which they were held, and notes which addresses other
+// hosts have.
 func (f *fights) end(plan *difference, now time.Time) {
 	for _, object := range f.Ended(now, func(object fmt.Stringer) bool { return plan.amiss[object] }) {
 		f.log.Info("no other writer undoes it any more", "source", f.name, "object", object)
+	}
+	before := f.refused
+	f.refused = nil
+	for _, s := range plan.duplicates {
+		if f.refused == nil {
+			f.refused = make(map[Address]time.Time)
+		}
+		want := f.want.state.Addresses[s.at]
+		f.refused[want] = cmp.Or(before[want], now)
 	}
 }
 

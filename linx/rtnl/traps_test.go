@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/linx-go/linx-go/internal/fight"
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 )
 
@@ -140,6 +141,14 @@ func TestDuplicate(t *testing.T) {
 	if r := k.pass(state); len(r.Applied) != 0 {
 		t.Error(show(r))
 	}
+
+	// Once the other host has gone, the address is tried again, after a while.
+	k.delAddress("v1", "2001:db8::2/64")
+	if r := k.pass(state); len(r.Failed) != 1 {
+		t.Error(show(r))
+	}
+	k.src.now = func() time.Time { return time.Now().Add(fight.LastTruce) }
+	k.converge(state)
 	k.converge(State{})
 }
 
