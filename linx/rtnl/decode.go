@@ -149,6 +149,7 @@ type link struct {
 	index   int32 // 0: does not exist
 	up      bool
 	promote bool // promote_secondaries: of its own, which conf.all may exceed
+	single  bool // it has but one other end, or none: loopback or point-to-point
 }
 
 // decodeLink reads a struct ifinfomsg and its attributes. The name points into body.
@@ -158,6 +159,7 @@ func decodeLink(body []byte) (name []byte, l link, ok bool) {
 	}
 	l.index = int32(native.Uint32(body[4:]))
 	l.up = native.Uint32(body[8:])&unix.IFF_UP != 0
+	l.single = native.Uint32(body[8:])&(unix.IFF_LOOPBACK|unix.IFF_POINTOPOINT) != 0
 	for typ, v := range rtnetlink.Attributes(body[unix.SizeofIfInfomsg:]) {
 		switch typ {
 		case unix.IFLA_IFNAME:

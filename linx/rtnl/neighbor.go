@@ -12,7 +12,8 @@ import (
 // Neighbor is an entry of an interface's neighbour table (ARP, NDP) that does not come and go with the
 // traffic, or the wish to answer for an address (proxy). Interface, Destination and Proxy are its identity.
 type Neighbor struct {
-	// Interface is the name of the interface. One that does not exist is waited for.
+	// Interface is the name of the interface. One that does not exist is waited for. A loopback or
+	// point-to-point one has no IPv4 neighbours.
 	Interface string `json:"interface"`
 	// Destination is the neighbour's IP address.
 	Destination netip.Addr `json:"destination"`

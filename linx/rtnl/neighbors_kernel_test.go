@@ -215,6 +215,22 @@ func TestNeighborFight(t *testing.T) {
 	k.wantNeighbors(State{}, "10.0.0.5 dev v0 lladdr 02:00:00:00:00:99 PERMANENT proto 76")
 }
 
+// TestNeighborWithoutLinkAddr: on a tun there are none for IPv6, and no neighbours at all for IPv4.
+func TestNeighborWithoutLinkAddr(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.run("tuntap add tun0 mode tun")
+	k.run("link set tun0 up")
+	state := State{Neighbors: []Neighbor{{Interface: "tun0", Destination: ipa("2001:db8::7")}}}
+	k.converge(state)
+	k.settled(state)
+	four := State{Neighbors: []Neighbor{{Interface: "tun0", Destination: ipa("10.0.0.5")}, {Interface: "lo", Destination: ipa("10.0.0.5")}}}
+	r := k.pass(four)
+	if len(r.Failed) != 2 || !errors.Is(r.Failed[0].Err, errSingle) {
+		t.Error(show(r))
+	}
+	k.wantApplied(r, "delete "+state.Neighbors[0].String())
+}
+
 // TestNeighborOwnership: a claim alone deletes nothing; one that was carried out is known by what it made.
 func TestNeighborOwnership(t *testing.T) {
 	k := newKernel(t, Options{})

@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/linx-go/linx-go/linx/reconcile"
@@ -135,13 +136,20 @@ func (s *survey) wantedNeighbor(i int32) neighbor {
 	return n
 }
 
+// errSingle follows arp_constructor: what is created there becomes an entry for 0.0.0.0, that of all
+// others too.
+var errSingle = errors.New("a loopback or point-to-point interface has no IPv4 neighbours")
+
 func (s *survey) diffNeighbors(d *difference, policy ConflictPolicy, name namer) {
 	d.oldNeighbors = s.oldNeighbors
 	for n := range s.neighbors {
 		i, seen, want := int32(n), &s.neighbors[n], &s.want.state.Neighbors[n]
 		if !seen.there {
-			if err := s.absence(s.want.neighbors[i].link); err != nil {
+			n := &s.want.neighbors[i]
+			if err := s.absence(n.link); err != nil {
 				d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: err})
+			} else if s.links[n.link].single && !n.v6 && !n.proxy {
+				d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: errSingle})
 			} else {
 				d.newNeighbors = append(d.newNeighbors, i)
 			}

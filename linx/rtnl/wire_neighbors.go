@@ -90,7 +90,7 @@ func decodeNeighbor(body []byte, n *seenNeighbor) bool {
 		case unix.NDA_DST:
 			copy(n.dst[:], v)
 		case unix.NDA_LLADDR:
-			n.strange = len(v) != len(n.mac)
+			n.strange = len(v) != len(n.mac) && len(v) != 0 // 0: the interface has none
 			copy(n.mac[:], v)
 		case ndaProtocol:
 			n.protocol = uint8At(v)
