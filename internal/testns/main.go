@@ -34,13 +34,19 @@ func Main(m *testing.M) {
 // Require skips the test where there are no namespaces, or fails it with LINX_REQUIRE_NETNS=1.
 func Require(t testing.TB) {
 	t.Helper()
-	switch err := available(); {
-	case err == nil:
-	case required():
-		t.Fatalf("LINX_REQUIRE_NETNS=1, and %v", err)
-	default:
-		t.Skip(err)
+	if err := available(); err != nil {
+		Skip(t, err)
 	}
+}
+
+// Skip skips the test for want of something that comes with the namespaces, mounts and processes of one's
+// own, say, or fails it with LINX_REQUIRE_NETNS=1.
+func Skip(t testing.TB, why any) {
+	t.Helper()
+	if required() {
+		t.Fatalf("LINX_REQUIRE_NETNS=1, and %v", why)
+	}
+	t.Skip(why)
 }
 
 func required() bool { return os.Getenv("LINX_REQUIRE_NETNS") == "1" }

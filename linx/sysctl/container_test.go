@@ -51,7 +51,7 @@ func newContainer(t testing.TB, n *testns.Net, proc string) *container {
 	})
 	c := &container{t, linx.PID(cmd.Process.Pid), stdin, bufio.NewReader(stdout)}
 	if answer := c.answer(); answer != "ready" {
-		t.Skip(answer)
+		testns.Skip(t, answer)
 	}
 	return c
 }

@@ -113,7 +113,7 @@ func TestMountedOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := unix.Mount(file, path, "", unix.MS_BIND, ""); err != nil {
-		t.Skip(err)
+		testns.Skip(t, err)
 	}
 	defer unix.Unmount(path, unix.MNT_DETACH)
 	r := reconciled(t, source(t, linx.Self(), Options{}), Settings{"net.ipv4.tcp_syncookies": "2"}, LastApplied{})
