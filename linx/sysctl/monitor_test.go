@@ -126,6 +126,27 @@ func TestHints(t *testing.T) {
 	})
 }
 
+// NETCONF alone tells of what it knows, with no file watched, whichever protocol's it is.
+func TestNetconf(t *testing.T) {
+	n := testns.New(t)
+	n.Veth("v0", "v1")
+	s := source(t, n.Namespace(), Options{})
+	hints := listen(t, s) // before any pass, which would have the keys watched
+	paths := []string{"net/ipv4/conf/v0/forwarding", "net/ipv6/conf/v0/forwarding", "net/ipv6/conf/v0/proxy_ndp"}
+	if _, err := os.Stat("/proc/sys/net/mpls/conf"); err == nil {
+		paths = append(paths, "net/mpls/conf/v0/input")
+	}
+	for _, path := range paths {
+		settled(hints)
+		value := "1"
+		if look(t, n, path) == "1" {
+			value = "0"
+		}
+		turn(t, n, path, value)
+		hinted(t, hints, path)
+	}
+}
+
 // The monitor alone, without a timer, heals drift, side effects of keys that are not desired included, and
 // sets the keys of interfaces as they come. What passes write causes one further pass at most.
 func TestLoopByMonitor(t *testing.T) {

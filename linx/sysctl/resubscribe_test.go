@@ -80,33 +80,6 @@ func TestSubscribeToTheNextNamespace(t *testing.T) {
 	})
 }
 
-// Events that the kernel dropped are a hint, and no end.
-func TestOverflow(t *testing.T) {
-	n := testns.New(t)
-	s := source(t, n.Namespace(), Options{})
-	hints := make(chan struct{}, 1000)
-	service, err := s.Subscribe(t.Context(), func() { hints <- struct{}{} })
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 2000 { // the buffer holds some 300
-		turn(t, n, "net/ipv4/conf/lo/proxy_arp", string('0'+byte(i%2)))
-	}
-	ended := make(chan error, 1)
-	ctx := t.Context()
-	go func() { ended <- service.Serve(ctx) }()
-	hinted(t, hints, "lost events")
-	settled(hints)
-	turn(t, n, "net/ipv4/conf/lo/rp_filter", "1")
-	hinted(t, hints, "an event after that")
-	select {
-	case err := <-ended:
-		t.Error(err)
-	default:
-		t.Cleanup(func() { <-ended })
-	}
-}
-
 func TestConcerns(t *testing.T) {
 	message := func(typ uint16, index uint32, name string) []byte {
 		attr := make([]byte, unix.SizeofNlAttr, 64)
