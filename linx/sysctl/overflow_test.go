@@ -3,10 +3,14 @@ package sysctl
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/thejerf/suture/v4"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 	"github.com/linx-go/linx-go/internal/testns"
@@ -84,4 +88,55 @@ func TestLongEvent(t *testing.T) {
 		}
 	}
 	hinted(t, hints, "a long event")
+}
+
+// Writes that inotify lost count of are a hint, and no end. Those that it did count are read away here.
+func TestInotifyOverflow(t *testing.T) {
+	text, err := os.ReadFile("/proc/sys/fs/inotify/max_queued_events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	room, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := testns.New(t)
+	w, err := newWatcher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.close() })
+	keys := []key{"net/ipv4/tcp_syncookies", "net/ipv4/tcp_sack"} // two writes of one would count as one
+	var files []*os.File
+	for _, k := range keys {
+		var file *os.File
+		n.Do(func() { file, err = os.OpenFile("/proc/sys/"+string(k), os.O_RDWR, 0) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		if !w.watch(k, int(file.Fd())) {
+			t.Fatal(k, "is not watched")
+		}
+		files = append(files, file)
+	}
+	for i := range room + 10 {
+		if _, err := files[i%len(files)].WriteAt([]byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	counted := make([]byte, room*unix.SizeofInotifyEvent)
+	for read := 0; read < len(counted); {
+		n, err := w.file.Read(counted[read:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		read += n
+	}
+	hints := make(chan struct{}, 1000)
+	goOn(t, &writes{"writes", w, func() { hints <- struct{}{} }})
+	hinted(t, hints, "lost writes")
+	settled(hints)
+	turn(t, n, string(keys[0]), "0")
+	hinted(t, hints, "a write after that")
 }
