@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,9 +48,10 @@ func TestCrashChild(t *testing.T) {
 	}
 	src := New(linx.Path(path), Options{})
 	last := readLedger(t, os.Getenv(crashLedger))
-	fmt.Println("ready")
+	claimed := sync.OnceFunc(func() { fmt.Println("claimed") })
 	for n := 0; ; n++ {
 		r, err := src.Reconcile(context.Background(), crashState(n), last, func(l LastApplied) error {
+			defer claimed()
 			return writeLedger(os.Getenv(crashLedger), l)
 		})
 		if err := errors.Join(err, writeLedger(os.Getenv(crashLedger), r.LastApplied)); err != nil {
@@ -122,6 +124,9 @@ func TestCrash(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d were killed between a claim and its report", midway, times)
+	if midway <= times/10 && !testing.Short() { // ten are too few to tell
+		t.Error("too few")
+	}
 }
 
 func (k *kernel) crash(ledger string, after time.Duration) {
@@ -135,7 +140,7 @@ func (k *kernel) crash(ledger string, after time.Duration) {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "claimed\n" {
 		k.t.Fatal(line, err)
 	}
 	<-time.After(after)

@@ -16,9 +16,9 @@ import (
 	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
-// killedChild names, for the process that TestKilled starts and kills, the namespace to work in and the
-// file for its ledger.
-const killedChild = "LINX_SYSCTL_KILLED"
+// killedChild names, for the process that TestKilled starts and kills, the file for its ledger, beside which
+// is the name of the namespace to work in; killedSeed gives it its random states.
+const killedChild, killedSeed = "LINX_SYSCTL_KILLED", "LINX_SYSCTL_KILLED_SEED"
 
 var killedKeys = []string{"net/ipv4/tcp_syncookies", "net/ipv4/ip_local_port_range", "net/ipv4/neigh/lo/retrans_time_ms",
 	"net/ipv4/conf/lo/rp_filter", "net/ipv4/ip_local_reserved_ports", "net/ipv4/tcp_sack"}
@@ -56,18 +56,23 @@ func TestKilledChild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	seed, err := strconv.ParseUint(os.Getenv(killedSeed), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random := rand.New(rand.NewPCG(seed, 0))
 	s := New(linx.Path(string(path)), Options{RevertOnRelease: true})
 	last, err := load(file)
 	for err == nil {
 		desired := Settings{}
 		for _, k := range killedKeys {
-			if rand.IntN(2) == 0 {
-				desired[k] = Int(rand.IntN(3))
+			if random.IntN(2) == 0 {
+				desired[k] = Int(random.IntN(3))
 			}
 		}
 		delete(desired, killedKeys[1])
-		if rand.IntN(2) == 0 {
-			desired[killedKeys[1]] = Ints(20000+rand.IntN(9), 60000)
+		if random.IntN(2) == 0 {
+			desired[killedKeys[1]] = Ints(20000+random.IntN(9), 60000)
 		}
 		if r, passErr := s.Reconcile(t.Context(), desired, last, func(l LastApplied) error { return store(file, l) }); passErr != nil {
 			err = passErr
@@ -93,9 +98,14 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := source(t, n.Namespace(), Options{RevertOnRelease: true})
-	for i := range 100 {
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	const times = 100
+	midway := 0
+	for i := range times {
 		cmd := exec.Command("/proc/self/exe", "-test.run=^TestKilledChild$", "-test.timeout=60s")
-		cmd.Env = append(os.Environ(), killedChild+"="+file)
+		cmd.Env = append(os.Environ(), killedChild+"="+file, killedSeed+"="+strconv.FormatUint(random.Uint64(), 10))
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -104,18 +114,24 @@ func TestKilled(t *testing.T) {
 			now, _ := os.ReadFile(file)
 			return string(now) != string(first)
 		})
-		timer := time.NewTimer(time.Duration(rand.IntN(2000)) * time.Microsecond)
+		timer := time.NewTimer(time.Duration(random.IntN(2000)) * time.Microsecond)
 		<-timer.C
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // it was killed
-		if i%10 != 9 {
-			continue // the next process goes on from the ledger
-		}
 		last, err := load(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		for _, owned := range last.Keys {
+			if owned.Claimed {
+				midway++
+				break
+			}
+		}
+		if i%10 != 9 {
+			continue // the next process goes on from the ledger
 		}
 		r := reconciled(t, s, nil, last)
 		for path, value := range before {
@@ -126,5 +142,9 @@ func TestKilled(t *testing.T) {
 		if err := store(file, r.LastApplied); err != nil || !r.Converged || t.Failed() {
 			t.Fatal(err, r.Failed)
 		}
+	}
+	t.Logf("%d of %d were killed between a claim and its report", midway, times)
+	if midway <= times/10 {
+		t.Error("too few")
 	}
 }
