@@ -14,7 +14,8 @@ import (
 // It complements what the kernel remembers. A route or rule is ours if its protocol is Options.Protocol,
 // whatever this says; so is an address with that IFA_PROTO where the kernel has it (Linux 5.18). An
 // address without is ours only by this record, on the interface of that name and index, and never by a
-// mere claim.
+// mere claim. A neighbour is ours by both: NDA_PROTOCOL, and a record on that interface; by a claim if it is
+// just as claimed.
 type LastApplied struct {
 	namespace linx.ID
 	addresses []ownedAddress

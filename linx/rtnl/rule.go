@@ -40,8 +40,8 @@ type Rule struct {
 	// SourcePorts and DestinationPorts are those of TCP, UDP and the like. Zero: any.
 	SourcePorts      PortRange `json:"sport,omitzero"`
 	DestinationPorts PortRange `json:"dport,omitzero"`
-	// UIDs are the users that they are sent by. Zero: any. The kernel refuses others in a namespace that
-	// belongs to another user namespace than ours.
+	// UIDs are the users that they are sent by. Zero: any. The kernel refuses ids that our user namespace
+	// does not map, and all of them where the network namespace belongs to another user namespace.
 	UIDs UIDRange `json:"uids,omitzero"`
 	// L3MDev has a RuleLookup look in the table of the VRF that they come from or go to; Table is 0 then.
 	L3MDev bool `json:"l3mdev,omitempty"`
