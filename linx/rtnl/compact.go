@@ -191,6 +191,7 @@ type address struct {
 	peer     ip // zero: none
 	link     int32
 	flags    uint32 // IFA_F_
+	metric   uint32 // of the route of its network; 0: the kernel's default
 	bits     uint8
 	scope    uint8 // RT_SCOPE_
 	protocol uint8 // IFA_PROTO, 0 where the kernel says none

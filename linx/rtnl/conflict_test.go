@@ -122,6 +122,18 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+// TestAdoptKeepsMetric: the routes of an adopted address's network stay as they were.
+func TestAdoptKeepsMetric(t *testing.T) {
+	k := newKernel(t, Options{Conflict: Adopt})
+	k.silence()
+	k.run("addr add 10.0.0.2/24 dev v0 metric 100")
+	before := k.run("route show")
+	k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}})
+	if after := k.run("route show"); after != before || !strings.Contains(before, "metric 100") {
+		t.Errorf("%s became %s", before, after)
+	}
+}
+
 // TestTakeOver replaces what is in the way.
 func TestTakeOver(t *testing.T) {
 	k := newKernel(t, Options{Conflict: TakeOver})

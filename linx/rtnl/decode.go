@@ -126,6 +126,8 @@ func decodeAddress(body []byte, a *address) bool {
 			copy(local[:], v)
 		case unix.IFA_FLAGS:
 			a.flags = uint32At(v)
+		case unix.IFA_RT_PRIORITY:
+			a.metric = uint32At(v)
 		case ifaProto:
 			if len(v) > 0 {
 				a.protocol = v[0]

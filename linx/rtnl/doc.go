@@ -30,9 +30,10 @@
 // that the kernel has learned from the traffic is nobody's: where a permanent one is desired it becomes
 // that.
 //
-// Another's object that already is as desired is enough: it stays the other's, and stays when we go. One
-// that is otherwise, in the place of a desired one, is a *ConflictError in Report.Failed. Rules are never
-// in each other's place: of two that differ in who made them alone, the kernel keeps both.
+// Another's object that already is as desired is enough: it stays the other's, and stays when we go. What
+// this package cannot say is not compared: a locked MTU, advmss. One that is otherwise, in the place of a
+// desired one, is a *ConflictError in Report.Failed. Rules are never in each other's place: of two that
+// differ in who made them alone, the kernel keeps both.
 //
 // # What waits
 //
@@ -70,6 +71,11 @@
 // another may have made it theirs. The same holds for a neighbour, and for changing one. For the same
 // reason, an interface renamed in the very moment between a look at its name and the change is changed
 // under its new name; the next pass repairs that.
+//
+// With an IPv6 address goes a route of its network over its interface: of several, the one of the lowest
+// metric, even another's. An "ip address change" of what is ours takes its mark away: it is another's then,
+// and not deleted any more. While an IPv6 route changes, a lookup may once in a while find none, although
+// there was one all the time: the kernel's do so whoever changes it.
 //
 // Of IPv6 routes that the kernel has merged, it shows the first one's MTU, source and protocol alone. What
 // we made is known from LastApplied then.

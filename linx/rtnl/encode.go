@@ -115,6 +115,9 @@ func putAddress(b *rtnetlink.Batch, flag uint16, a *address) {
 	if a.flags > 0xff {
 		b.Uint32(unix.IFA_FLAGS, a.flags)
 	}
+	if a.metric != 0 {
+		b.Uint32(unix.IFA_RT_PRIORITY, a.metric)
+	}
 	if a.protocol != 0 {
 		b.Uint8(ifaProto, a.protocol)
 	}

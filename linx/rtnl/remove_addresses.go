@@ -139,7 +139,7 @@ func (p *pass) standIn(ctx context.Context, now map[address]address, going []*do
 	if one.link == 0 || !p.survey.tags || p.survey.untagged || p.promotes(ctx, one.link) {
 		return nil
 	}
-	one.bits, one.flags, one.protocol = 32, 0, p.survey.protocol
+	one.bits, one.flags, one.metric, one.protocol = 32, 0, 0, p.survey.protocol
 	return p.send(ctx, 1,
 		func(b *rtnetlink.Batch, _ int) { putAddress(b, unix.NLM_F_EXCL, &one) },
 		func(int, error) {}, // refused: what it is to prevent will happen
