@@ -3,6 +3,7 @@ package rtnl
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -162,4 +163,70 @@ func TestKernelOnlyKnows(t *testing.T) {
 			t.Error(ns, err)
 		}
 	}
+}
+
+// TestInterfaceMovesAway: an interface that is moved to another namespace is waited for, and nothing of
+// ours goes with it; when it comes back, so does all that is desired on it.
+func TestInterfaceMovesAway(t *testing.T) {
+	k, elsewhere := newKernel(t, Options{}), testns.New(t)
+	move := func(from, to *testns.Net) {
+		f, err := os.Open(to.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		link, err := from.Netlink().LinkByName("v1")
+		if err := errors.Join(err, from.Netlink().LinkSetNsFd(link, int(f.Fd())), to.Netlink().LinkSetUp(link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state := State{
+		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.5.0.2/24")}},
+		Routes:    []Route{{Dst: pfx("10.6.0.0/16"), Interface: "v1"}},
+	}
+	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	k.waitConverged(loop)
+	move(k.Net, elsewhere)
+	k.eventually(func() bool { r, _ := loop.LastReport(); return len(r.Pending) == 2 && len(r.Failed) == 0 })
+	link, err := elsewhere.Netlink().LinkByName("v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := elsewhere.Netlink().AddrList(link, netlink.FAMILY_V4); err != nil || len(list) != 0 {
+		t.Error("it took along", list, err)
+	}
+	move(elsewhere, k.Net)
+	k.waitConverged(loop)
+	if got := append(k.ipRoutes("main"), k.addresses("v1")...); len(got) != 2 {
+		t.Error(got)
+	}
+}
+
+// TestSubscriptionsLeaveNothing: neither one that is refused, nor one whose loop has ended before it could
+// be served.
+func TestSubscriptionsLeaveNothing(t *testing.T) {
+	linxtest.CheckLeaks(t)
+	k := newKernel(t, Options{})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 20 {
+		service, err := k.src.Subscribe(t.Context(), func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		service.Serve(ended)
+	}
+	if len(k.src.listeners) != 0 {
+		t.Error(len(k.src.listeners), "are still told")
+	}
+	k.Unmount()
+	for range 20 {
+		if _, err := k.src.Subscribe(t.Context(), func() {}); !errors.Is(err, linx.ErrNamespaceGone) {
+			t.Fatal(err)
+		}
+		if err := k.src.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.Remount()
 }

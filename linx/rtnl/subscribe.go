@@ -15,6 +15,9 @@ import (
 // Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses
 // always, the routes and rules of each family of which there are desired ones, and neighbours if any are
 // desired. Events that cannot matter wake nobody: our own changes, and most of those of foreign routes.
+//
+// A subscription holds its sockets until Serve has ended, be it that its context had ended before: whoever
+// subscribes has to serve, as a Loop does.
 func (s *Source) Subscribe(ctx context.Context, hint func()) (suture.Service, error) {
 	if err := s.check(); err != nil {
 		return nil, err
