@@ -78,5 +78,7 @@
 // there was one all the time: the kernel's do so whoever changes it.
 //
 // Of IPv6 routes that the kernel has merged, it shows the first one's MTU, source and protocol alone. What
-// we made is known from LastApplied then.
+// we made is known from LastApplied then. One without a gateway that others' next hops have come to stand
+// on both sides of is not shown at all: it is taken for absent, a conflict if it is desired, and is left
+// behind if it is not.
 package rtnl
