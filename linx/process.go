@@ -76,7 +76,10 @@ func readable(fd int) (bool, error) {
 }
 
 // spaces opens the namespaces that the process is in.
-func (p *process) spaces() (spaces []*space, err error) {
+func (p *process) spaces() ([]*space, error) { return p.spacesBy(p.open) }
+
+// spacesBy is spaces with the way to open one.
+func (p *process) spacesBy(open func(kind int, ioctl uint) (*os.File, error)) (spaces []*space, err error) {
 	defer func() {
 		if err != nil {
 			closeAll(spaces)
@@ -84,10 +87,7 @@ func (p *process) spaces() (spaces []*space, err error) {
 		}
 	}()
 	for _, want := range processSpaces {
-		file, err := p.byIoctl(want.ioctl)
-		if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) { // not known to this kernel
-			file, err = p.byProc(want.kind)
-		}
+		file, err := open(want.kind, want.ioctl)
 		if errors.Is(err, unix.EOPNOTSUPP) && want.kind != unix.CLONE_NEWNET {
 			continue // a kernel without such namespaces
 		}
@@ -132,6 +132,14 @@ func (p *process) failed(kind int, err error) error {
 		err = fmt.Errorf("%w (needs CAP_SYS_PTRACE in the process's user namespace)", err)
 	}
 	return fmt.Errorf("linx: pid %d: opening its %s namespace: %w", p.pid, kindName(kind), err)
+}
+
+func (p *process) open(kind int, ioctl uint) (*os.File, error) {
+	file, err := p.byIoctl(ioctl)
+	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) { // not known to this kernel
+		return p.byProc(kind)
+	}
+	return file, err
 }
 
 func (p *process) byIoctl(ioctl uint) (*os.File, error) {

@@ -4,13 +4,16 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 
+	"github.com/thejerf/suture/v4"
 	"golang.org/x/sys/unix"
 )
 
-// On a kernel without the ioctls, /proc has to say the same.
-func TestByProc(t *testing.T) {
+// idler starts a process that does nothing until end, and finds it.
+func idler(t *testing.T) (p *process, end func()) {
+	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), "LINX_TEST_STORY=does nothing", "GORACE=atexit_sleep_ms=0")
 	in, err := cmd.StdinPipe()
@@ -20,13 +23,46 @@ func TestByProc(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p, err := findProcess(cmd.Process.Pid)
+	end = sync.OnceFunc(func() {
+		in.Close()
+		cmd.Wait()
+	})
+	t.Cleanup(end)
+	p, err = findProcess(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.pidfd.Close()
+	t.Cleanup(func() { p.pidfd.Close() })
+	return p, end
+}
+
+// What was found by number while the process exited may be another process's, which has its number by then.
+func TestExitsWhileOpening(t *testing.T) {
+	p, end := idler(t)
+	var found []*os.File
+	byNumber := func(kind int, _ uint) (*os.File, error) {
+		file, err := p.byProc(kind)
+		if found = append(found, file); len(found) == len(processSpaces) {
+			end()
+		}
+		return file, err
+	}
+	spaces, err := p.spacesBy(byNumber)
+	if !errors.Is(err, ErrNamespaceGone) || !errors.Is(err, suture.ErrDoNotRestart) || spaces != nil {
+		t.Errorf("%v, %v; want ErrNamespaceGone and ErrDoNotRestart", spaces, err)
+	}
+	for _, file := range found {
+		if err := file.Close(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s was left open", file.Name())
+		}
+	}
+}
+
+// On a kernel without the ioctls, /proc has to say the same.
+func TestByProc(t *testing.T) {
+	p, end := idler(t)
 	for _, want := range processSpaces {
-		file, err := p.byProc(want.kind)
+		file, err := p.open(want.kind, 0) // no kernel knows that one
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,8 +89,7 @@ func TestByProc(t *testing.T) {
 			}
 		}
 	}
-	in.Close()
-	cmd.Wait()
+	end()
 	if file, err := p.byProc(unix.CLONE_NEWNET); !errors.Is(err, unix.ENOENT) {
 		t.Errorf("after the end: %v, %v, want ENOENT", file, err)
 	}
