@@ -103,6 +103,7 @@ func sameDevice(f *os.File, path string) bool {
 // watchThere watches keys in the container's procfs, if it has one, on a thread inside its network namespace.
 func (t *procfs) watchThere(keys []key) {
 	proc, err := procOf(t.handle)
+	t.apart = err != nil || proc != nil
 	if err != nil || proc == nil {
 		return // nothing is lost but hints of what the timer finds
 	}

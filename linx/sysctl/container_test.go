@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -139,6 +140,9 @@ func TestContainerWrites(t *testing.T) {
 	if !r.Converged {
 		t.Fatal(r.Failed)
 	}
+	if got := s.Unhinted(); len(got) > 0 {
+		t.Errorf("no hints for %v", got)
+	}
 	for _, path := range []string{containerKey, "net/ipv4/conf/v0/arp_filter", "net/ipv4/conf/default/arp_filter"} {
 		settled(hints)
 		c.write(path, "0")
@@ -163,6 +167,9 @@ func TestHostileContainer(t *testing.T) {
 			}
 			if s.tree.watcher.has(there(containerKey)) {
 				t.Error("it is watched")
+			}
+			if got := s.Unhinted(); !slices.Equal(got, []string{"net.ipv4.tcp_syncookies"}) {
+				t.Errorf("no hints for %v", got)
 			}
 		})
 	}

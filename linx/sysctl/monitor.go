@@ -204,7 +204,9 @@ func (m *gone) Serve(ctx context.Context) error { return m.end.Wait(ctx) }
 
 // Unhinted gives the keys of the latest pass, in dot form and in order, whose changes no monitor tells of,
 // so that only the timer finds them: those of the UTS and IPC namespaces of a process, those beyond
-// MaxKept, those that a module would bring, and all of them while there is no subscription.
+// MaxKept, those that a module would bring, those of a container with a procfs of its own that could not be
+// watched in there (it is not mounted on /proc, or something else is mounted over the key), and all of them
+// while there is no subscription.
 //
 // All others the monitor tells of when they are written through this process's procfs. In a container that
 // has one of its own, it listens as well, but may be made deaf when memory is short, or by who is in there;
@@ -215,7 +217,7 @@ func (s *Source) Unhinted() []string {
 	defer s.mu.Unlock()
 	var names []string
 	for _, k := range s.latest {
-		if !s.watcher.has(k) {
+		if !s.watcher.has(k) || s.apart && !s.watcher.has(there(k)) {
 			names = append(names, k.String())
 		}
 	}
@@ -242,5 +244,5 @@ func (s *Source) note(p *pass) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.latest = latest
+	s.latest, s.apart = latest, s.tree.apart
 }

@@ -9,6 +9,9 @@ import (
 // LastApplied is what a Source owns: the keys that it holds, each with the value to give back. The zero
 // value owns nothing. It marshals to JSON: a consumer may keep it. It is not modified once a report or a
 // claim has given it, and must not be: a pass that finds everything in place gives the same one again.
+//
+// Its fields are public, as nothing in the kernel says what a key held before, or who wrote it: this record
+// alone lets a consumer show that, or give it back with Write.
 type LastApplied struct {
 	// Namespace is the network namespace in which it was applied. Elsewhere, and after a reboot, it counts
 	// as empty.

@@ -23,6 +23,7 @@ type procfs struct {
 	seen    glances
 	movers  []key    // of what is desired or owned
 	watcher *watcher // nil: there is no monitor
+	apart   bool     // the container was not seen to have the procfs that we have
 	buf     []byte
 }
 

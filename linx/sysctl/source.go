@@ -40,6 +40,7 @@ type Source struct {
 	handle  *linx.Handle // nil: the namespace has not been found yet
 	watcher *watcher     // of the newest subscription
 	latest  []key        // of the newest pass, for Unhinted
+	apart   bool         // in the newest pass, the container's procfs was not known to be ours
 
 	turn   chan struct{} // held by whoever uses what follows
 	tree   procfs
