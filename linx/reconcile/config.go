@@ -32,7 +32,9 @@ type Config[L any] struct {
 	LastApplied L
 
 	// Interval is the time from the end of one pass to the next that nobody asked for. This timer alone
-	// is enough to converge. 0: DefaultInterval; Never: no timer.
+	// is enough to converge. 0: DefaultInterval; Never: no timer. A state that can never be installed costs
+	// some 145 passes an hour with Never (250 at most) and some 830 with the default (1,460 at most), as
+	// each failure is tried again with backoff.
 	Interval time.Duration
 
 	// Debounce is the time in which hints and PutDesired gather before they become one pass, counted
