@@ -16,8 +16,9 @@ const chunk = 2048
 // reverse. The error says that it was cut short; what was not tried is pending by then.
 func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
-		p.replaceAddresses, p.addAddresses, p.addNeighbors, p.updateNeighbors, p.addRoutes, p.updateRoutes, p.addRules,
-		p.removeRules, p.removeRoutes, p.removeNeighbors, p.removeAddresses,
+		p.replaceAddresses, p.addAddresses, p.addNeighbors, p.updateNeighbors,
+		p.addNexthops, p.addRoutes, p.updateRoutes, p.addRules,
+		p.removeRules, p.removeRoutes, p.removeNexthops, p.removeNeighbors, p.removeAddresses,
 	}
 	defer p.explainSources(ctx)
 	p.report.Applied = slices.Grow(p.report.Applied, plan.size())
@@ -52,19 +53,22 @@ func (plan *difference) ops(p *pass) []reconcile.Op {
 
 // steps lists it by the steps of apply.
 func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 0, 11)
+	steps := make([][]reconcile.Op, 0, 13)
 	step := func(lists ...[]reconcile.Op) { steps = append(steps, slices.Concat(lists...)) }
 	step(opsOf(plan.swaps, func(s *swap) reconcile.Op { return p.addressOp(Update, s.at) }))
 	step(opsOf(plan.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) }),
 		opsOf(plan.marks, func(i *int32) reconcile.Op { return p.addressOp(Update, *i) }))
 	step(opsOf(plan.newNeighbors, func(i *int32) reconcile.Op { return p.neighborOp(Create, *i) }))
 	step(opsOf(plan.neighborUpdates, func(i *int32) reconcile.Op { return p.neighborOp(Update, *i) }))
+	step(opsOf(plan.rehops, func(r *rehop) reconcile.Op { return op(Update, describeNexthop(r.id, r.to, p.name)) }),
+		opsOf(plan.newHops, func(h *hop) reconcile.Op { return op(Create, describeHop(*h, p.name)) }))
 	step(opsOf(plan.newRoutes, func(i *int32) reconcile.Op { return p.routeOp(Create, *i) }))
 	step(opsOf(plan.updates, func(u *update) reconcile.Op { return p.routeOp(Update, u.at) }))
 	step(opsOf(plan.newRules, func(i *int32) reconcile.Op { return p.ruleOp(Create, *i) }))
 	step(opsOf(plan.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) }))
 	certain := without(plan.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
 	step(opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
+	step(opsOf(plan.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
 	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
 	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
 	return steps

@@ -39,6 +39,8 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 		p.source.fights.done(place{aRoute, i}, p.began)
 	case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV):
 		p.round.again = true
+	case errors.Is(err, unix.EINVAL) && p.survey.objectOf(i) != 0:
+		p.round.again = true // its nexthop object may have gone
 	case errors.Is(err, unix.EINVAL) && p.want.routes[i].source != ip{}:
 		p.refused = append(p.refused, refused{p.routeOp(verb, i), i, err})
 		return

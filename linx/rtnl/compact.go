@@ -81,10 +81,11 @@ type route struct {
 	hop
 	source   ip
 	mtu      uint32
-	kind     uint8 // RTN_
-	scope    uint8 // RT_SCOPE_; 0 for IPv6
-	protocol uint8 // 0 for a desired one
-	strange  bool  // has what this package cannot ask for or name: never what is wanted, never deleted
+	object   uint32 // id of the nexthop object that says hop; 0: none
+	kind     uint8  // RTN_
+	scope    uint8  // RT_SCOPE_; 0 for IPv6
+	protocol uint8  // 0 for a desired one
+	strange  bool   // has what this package cannot ask for or name: never what is wanted, never deleted
 }
 
 const (

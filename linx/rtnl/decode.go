@@ -57,7 +57,9 @@ func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 			r.mtu = routeMTU(v)
 		case unix.RTA_MULTIPATH:
 			hops = decodeHops(v, hops, r)
-		case unix.RTA_VIA, unix.RTA_ENCAP, rtaNextHopID, unix.RTA_FLOW:
+		case rtaNextHopID:
+			r.object = uint32At(v)
+		case unix.RTA_VIA, unix.RTA_ENCAP, unix.RTA_FLOW:
 			r.strange = true
 		}
 	}

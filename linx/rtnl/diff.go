@@ -18,9 +18,12 @@ type difference struct {
 	swaps           []swap    // ones whose place something else has, which must go first
 	duplicates      []swap    // ours, as desired, of which another host has the address
 	oldAddresses    []address // ours, not desired
+	newHops         []hop     // that nexthop objects are needed for
+	rehops          []rehop
 	newRoutes       []int32
 	updates         []update
-	oldRoutes       []found // ours, not desired
+	oldRoutes       []found   // ours, not desired
+	oldHops         []nexthop // ours, not needed
 	newNeighbors    []int32
 	neighborUpdates []int32
 	oldNeighbors    []seenNeighbor // ours, not desired
@@ -48,7 +51,8 @@ func (d *difference) size() int {
 	return len(d.newAddresses) + len(d.marks) + len(d.swaps) + len(d.oldAddresses) +
 		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
 		len(d.newNeighbors) + len(d.neighborUpdates) + len(d.oldNeighbors) +
-		len(d.newRules) + len(d.oldRules)
+		len(d.newRules) + len(d.oldRules) +
+		len(d.newHops) + len(d.rehops) + len(d.oldHops)
 }
 
 // changes says whether there is anything to do.

@@ -11,16 +11,24 @@ import (
 func putRoute(b *rtnetlink.Batch, flag uint16, r *route) {
 	b.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|flag)
 	putRtmsg(b, r)
+	if r.object != 0 {
+		b.Uint32(rtaNextHopID, r.object)
+	} else {
+		putHop(b, r)
+	}
+	if r.source != (ip{}) {
+		b.Bytes(unix.RTA_PREFSRC, r.source.bytes(r.v6))
+	}
+	putMTU(b, r)
+}
+
+func putHop(b *rtnetlink.Batch, r *route) {
 	if r.gateway != (ip{}) {
 		b.Bytes(unix.RTA_GATEWAY, r.gateway.bytes(r.v6))
 	}
 	if r.link != 0 {
 		b.Uint32(unix.RTA_OIF, uint32(r.link))
 	}
-	if r.source != (ip{}) {
-		b.Bytes(unix.RTA_PREFSRC, r.source.bytes(r.v6))
-	}
-	putMTU(b, r)
 }
 
 func putMTU(b *rtnetlink.Batch, r *route) {
@@ -39,6 +47,8 @@ func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
 	b.Begin(unix.RTM_DELROUTE, 0)
 	putRtmsg(b, r)
 	switch {
+	case r.object != 0:
+		b.Uint32(rtaNextHopID, r.object)
 	case r.rejects():
 	case len(hops) > 0:
 		putHops(b, r, hops)
@@ -47,12 +57,7 @@ func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
 		// fc_delete_all_nh.
 		putHops(b, r, []hop{r.hop})
 	default:
-		if r.gateway != (ip{}) {
-			b.Bytes(unix.RTA_GATEWAY, r.gateway.bytes(r.v6))
-		}
-		if r.link != 0 {
-			b.Uint32(unix.RTA_OIF, uint32(r.link))
-		}
+		putHop(b, r)
 	}
 	if r.v6 {
 		return
@@ -71,7 +76,7 @@ func putRtmsg(b *rtnetlink.Batch, r *route) {
 		fixed[4] = uint8(r.table)
 	}
 	fixed[5], fixed[6], fixed[7] = r.protocol, r.scope, r.kind
-	if r.onlink {
+	if r.onlink && r.object == 0 {
 		native.PutUint32(fixed[8:], unix.RTNH_F_ONLINK)
 	}
 	b.Raw(fixed[:])

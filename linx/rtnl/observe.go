@@ -40,6 +40,9 @@ func (p *pass) read(ctx context.Context) error {
 	if err := p.readNeighbors(ctx); err != nil {
 		return err
 	}
+	if err := p.readNexthops(ctx); err != nil {
+		return err
+	}
 	for _, v6 := range []bool{false, true} {
 		if err := p.readRoutes(ctx, v6); err != nil {
 			return err
@@ -91,6 +94,22 @@ func (p *pass) readAddresses(ctx context.Context) error {
 		return nil // gone since the interfaces were read
 	}
 	return p.explain("reading addresses", err)
+}
+
+func (p *pass) readNexthops(ctx context.Context) error {
+	n := &p.survey.nexthops
+	if !n.wanted && !p.sweep && !p.source.objects {
+		return nil
+	}
+	askNexthops(&p.batch)
+	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
+		if o, ok := decodeNexthop(body); ok {
+			n.see(&o, p.survey.protocol)
+		}
+		return nil
+	})
+	p.source.objects = len(n.ours) > 0
+	return p.explain("reading nexthop objects", err)
 }
 
 // onlyLink gives the index of the interface that all addresses are on, those that are wanted and those that

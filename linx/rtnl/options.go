@@ -20,6 +20,13 @@ type Options struct {
 	Protocol int
 	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
 	Conflict ConflictPolicy
+	// NexthopObjects has IPv4 routes that name both Gateway and Interface use nexthop objects of the kernel,
+	// one for each such pair: to change the gateway of all of them is one request then, in which there is no
+	// moment without a route. The objects carry Protocol, and whatever carries it and no desired route needs
+	// is deleted, unless others' routes or groups use it by then, which is looked at right before: the kernel
+	// has no guard. IPv6 routes keep plain gateways: to replace an object that IPv6 routes use, while others
+	// change IPv6 routes, crashes Linux 6.18.
+	NexthopObjects bool
 	// Logger is told when a fight with another writer over one object begins, and when it ends. An object
 	// that had to be repaired 5 times within 10 s is left alone for 1 s, then 2 s, and so on up to 1 min.
 	// nil: silent.

@@ -40,6 +40,7 @@ type pass struct {
 
 	records map[addressKey]ownedAddress // what LastApplied has, on kernels without IFA_PROTO
 	made    map[addressKey]struct{}     // addresses made in this pass
+	used    map[uint32]bool             // nexthop objects of ours that others use
 	claims  claims
 	owned   LastApplied // by the time that the observation under way began
 	seen    bool        // it was completed,
@@ -120,6 +121,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	p.seen, p.fresh = true, true
 	clear(p.round.removed) // what is seen now is there
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
+	p.survey.diffNexthops(plan, p.used)
 	p.source.fights.hold(plan, p.want, p.began)
 	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.
 	for i := range plan.oldAddresses {
@@ -130,6 +132,9 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	}
 	for i := range plan.oldRoutes {
 		p.name(plan.oldRoutes[i].link)
+	}
+	for i := range plan.oldHops {
+		p.name(plan.oldHops[i].hop.link)
 	}
 	return plan, nil
 }

@@ -34,6 +34,7 @@ type Source struct {
 	survey  survey
 	hops    []hop
 	settled *index // its state was once looked for everywhere
+	objects bool   // there were nexthop objects of ours
 	filter  monitor.Filter
 	fights  fights
 }
@@ -205,6 +206,7 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.want, v.last, v.made = x, &last, nil
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
 	v.madeNeighbors = make(map[neighborKey]struct{})
+	v.nexthops.wanted = s.opts.NexthopObjects
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: v, hops: s.hops,
 		began: s.now(),

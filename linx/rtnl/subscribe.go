@@ -71,6 +71,9 @@ func (s *Source) groups() []monitor.Group {
 	defer s.mu.Unlock()
 	x := cmp.Or(s.current, s.validated)
 	groups := []monitor.Group{monitor.GroupLink, monitor.GroupIPv4IfAddr, monitor.GroupIPv6IfAddr}
+	if s.opts.NexthopObjects {
+		groups = append(groups, monitor.GroupNexthop)
+	}
 	if x == nil || x.reach[which(false)].any {
 		groups = append(groups, monitor.GroupIPv4Route)
 	}

@@ -21,6 +21,8 @@ type survey struct {
 	places []occupant // by desired address
 	tags   bool       // an address had an IFA_PROTO once: this kernel keeps them
 
+	nexthops nexthops
+
 	routes  []standing         // by desired route
 	next    int32              // position of the desired route that is likely to be seen next
 	missing [2]int             // desired routes not in place, by family
@@ -84,6 +86,7 @@ func (s *survey) reset() {
 	s.places = zeroed(s.places, len(s.want.addresses))
 	s.routes = zeroed(s.routes, len(s.want.routes))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
+	s.nexthops.reset()
 	s.next, s.missing, s.reread = 0, s.want.count, false
 	s.neighbors, s.oldNeighbors = zeroed(s.neighbors, len(s.want.neighbors)), nil
 	s.rules, s.oldRules, s.anonymous = zeroed(s.rules, len(s.want.rules)), nil, false
@@ -142,7 +145,7 @@ func (s *survey) linkOf(i int32) int32 {
 // wanted gives a desired route with its interface's index for link.
 func (s *survey) wanted(i int32) route {
 	r := s.want.routes[i]
-	r.link = s.linkOf(i)
+	r.link, r.object = s.linkOf(i), s.objectOf(i)
 	return r
 }
 
@@ -155,9 +158,12 @@ func (s *survey) wantedAddress(i int32) address {
 
 // seeRoute takes r, and all its next hops if it has several. hops is not kept.
 func (s *survey) seeRoute(r *route, hops []hop) {
+	if r.object != 0 {
+		s.resolve(r)
+	}
 	i := s.locate(&r.routeKey)
 	own := r.protocol == s.protocol && !r.strange
-	if i >= 0 && own && len(hops) == 0 && s.want.routes[i].is(r, s.linkOf(i)) {
+	if i >= 0 && own && len(hops) == 0 && r.object == s.objectOf(i) && s.want.routes[i].is(r, s.linkOf(i)) {
 		s.stand(i, ours) // as nearly always
 		return
 	}
@@ -220,11 +226,15 @@ func (s *survey) stand(i int32, how standing) {
 }
 
 func (s *survey) see(f *found, own bool) {
+	if own && f.object != 0 {
+		s.nexthops.lead(f.object, s.destined(f.at))
+	}
 	if f.at < 0 {
 		s.left = append(s.left, *f)
 		return
 	}
-	f.right = len(f.hops) == 0 && s.want.routes[f.at].is(&f.route, s.linkOf(f.at))
+	f.right = len(f.hops) == 0 && s.want.routes[f.at].is(&f.route, s.linkOf(f.at)) &&
+		(!own || f.object == s.objectOf(f.at))
 	stands := theirs
 	if own {
 		stands = ours
