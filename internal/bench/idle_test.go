@@ -99,7 +99,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// 100,000 changes of others' routes, which cannot matter to ours: how many passes and wakeups they cost the loop.
+// 100,000 changes of others' routes, which cannot matter to ours: the passes and wakeups that they cost.
 func BenchmarkForeignStorm(b *testing.B) {
 	const changes, protocol = 100_000, 42
 	for _, fam := range families {

@@ -17,7 +17,8 @@ import (
 	"github.com/linx-go/linx-go/linx/rtnl"
 )
 
-// peers reports, in multiples of the floor, what it takes others to install n routes, which neither of them verifies.
+// peers reports, in multiples of the floor, what it takes others to install n routes, which neither of
+// them verifies.
 func peers(b *testing.B, ns *testns.Net, f *floor, dsts []netip.Prefix, via netip.Addr, floor time.Duration) {
 	report := func(took time.Duration, unit string) { b.ReportMetric(float64(took)/float64(floor), unit) }
 	if len(dsts) <= 10_000 {

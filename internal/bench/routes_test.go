@@ -224,7 +224,8 @@ func BenchmarkChangeGateways(b *testing.B) {
 	})
 }
 
-// Ten of ours among 100,000 of others, in one table and in a table of our own, against the dump that the kernel filters.
+// Ten of ours among 100,000 of others, in one table and in a table of our own, against the dump that the
+// kernel filters.
 func BenchmarkTenAmongForeign(b *testing.B) {
 	const foreign, protocol = 100_000, 42
 	for _, table := range []uint32{unix.RT_TABLE_MAIN, 1000} {

@@ -75,8 +75,8 @@ func (b *Batch) String(typ uint16, v string) {
 	b.pad()
 }
 
-// Nest starts a nested attribute; the func it returns ends the innermost one. (NLA_F_NESTED is the caller's to
-// give in typ.)
+// Nest starts a nested attribute; the func it returns ends the innermost one. (NLA_F_NESTED is the
+// caller's to give in typ.)
 func (b *Batch) Nest(typ uint16) (end func()) {
 	if b.close == nil {
 		b.close = b.endNest

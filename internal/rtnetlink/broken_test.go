@@ -76,7 +76,7 @@ func TestDumpCancelledAtItsEnd(t *testing.T) {
 	}
 }
 
-// A Conn that is broken keeps its port id until it is closed: what is known by that must not become another's.
+// A broken Conn keeps its port id until it is closed: what is known by that must not become another's.
 func TestBrokenConnKeepsItsPort(t *testing.T) {
 	c, n := dial(t)
 	h := handle(t, n)

@@ -198,7 +198,8 @@ func TestDoAsksForOneAck(t *testing.T) {
 // An answer that the kernel had no room for is an error, not a success.
 func TestDoWithLostAnswers(t *testing.T) {
 	c, _ := dial(t)
-	c.socket.Control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) }) // the least
+	// The least that there can be.
+	c.socket.Control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) })
 	var b Batch
 	for i := range maxRequests {
 		badRoute(&b, i)

@@ -122,7 +122,8 @@ func TestSocketWithASmallBuffer(t *testing.T) {
 func TestSocketOverflows(t *testing.T) {
 	c, n := dial(t)
 	s := listen(t, n)
-	s.Control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) }) // the least
+	// The least that there can be.
+	s.Control(func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 1) })
 	addRoutes(t, c, 1000)
 	if err := s.Wait(); !errors.Is(err, unix.ENOBUFS) {
 		t.Errorf("Wait: %v, want ENOBUFS", err)

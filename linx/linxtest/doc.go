@@ -11,7 +11,8 @@
 //	func TestTree(t *testing.T) {
 //		linxtest.CheckLeaks(t)
 //		src := linxtest.NewSource(nil)
-//		loop, err := reconcile.New(src, linxtest.State{"eth0": "10.0.0.2/24"}, reconcile.Config[linxtest.Owned]{})
+//		desired := linxtest.State{"eth0": "10.0.0.2/24"}
+//		loop, err := reconcile.New(src, desired, reconcile.Config[linxtest.Owned]{})
 //		if err != nil {
 //			t.Fatal(err)
 //		}

@@ -99,8 +99,8 @@ type Moment string
 const (
 	PassBegins   Moment = "pass begins"    // nothing has been looked at
 	PassObserved Moment = "pass observed"  // the kernel has been looked at; nothing is claimed or changed
-	PassClaimed  Moment = "pass claimed"   // where something is to change: it is claimed, and nothing is changed
-	PassApplied  Moment = "pass applied"   // where something was to change: it is, and has not been looked at again
+	PassClaimed  Moment = "pass claimed"   // something is to change: it is claimed, nothing is changed
+	PassApplied  Moment = "pass applied"   // something was to change: it is, and nobody has looked again
 	PassEnds     Moment = "pass ends"      // the last observation is made
 	Subscribing  Moment = "subscribing"    // Subscribe was called; an error refuses
 	Serving      Moment = "monitor served" // the monitor's Serve was called; an error is what it returns

@@ -19,7 +19,7 @@ const Forever time.Duration = 1<<63 - 1
 type Address struct {
 	Index     int           // of the interface
 	Prefix    netip.Prefix  // with the host's bits: 10.0.0.2/24
-	Peer      netip.Addr    // the other end of a point-to-point address, if it is one; Prefix's length is of that
+	Peer      netip.Addr    // the other end, of a point-to-point address; Prefix's length is of that
 	Broadcast netip.Addr    // zero: none
 	Label     string        // IPv4 only
 	Scope     uint8         // unix.RT_SCOPE_

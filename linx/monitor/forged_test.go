@@ -32,7 +32,7 @@ func TestForgedEvents(t *testing.T) {
 			{Family: unix.AF_NETLINK, Pid: port},
 			{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_IPV4_IFADDR},
 		} {
-			// To groups, the kernel gets it as well, and answers that it is no request; that is of no interest.
+			// To groups, the kernel gets it as well, and answers that it is no request: never mind.
 			if err := unix.Sendto(fd, b, 0, &to); err != nil && err != unix.ECONNREFUSED {
 				t.Fatalf("sending to %+v: %v", to, err)
 			}

@@ -47,8 +47,8 @@ func TestServeWithEndedContext(t *testing.T) {
 	}
 }
 
-// A Serve whose context has ended before it began closes what Join joined, as any other does: a loop that is cancelled
-// between the two would else keep the namespace alive.
+// A Serve whose context has ended before it began closes what Join joined, as any other does: a loop that
+// is cancelled between the two would else keep the namespace alive.
 func TestServeWithEndedContextUnjoins(t *testing.T) {
 	checkLeaks(t)
 	n := testns.New(t)

@@ -46,7 +46,7 @@ func (s *session) join(groups []Group, filter Filter, buffer int) (err error) {
 	if err != nil {
 		return err
 	}
-	// Groups after bind(2), which would take those up to 32 away; and after the filter, or things slip through.
+	// Groups after bind(2), which would take those up to 32 away, and after the filter, or things slip by.
 	err = s.socket.Control(func(fd int) error {
 		if err := filter.attach(fd); err != nil {
 			return err
@@ -81,7 +81,7 @@ func (s *session) listen(ctx context.Context, resync bool, notify func(Event)) e
 	go func() {
 		defer close(ended)
 		end = s.watch.Wait(ctx)
-		s.socket.SetDeadline(time.Unix(1, 0)) // wakes the reader; it fails only on a closed socket, which has none
+		s.socket.SetDeadline(time.Unix(1, 0)) // wakes the reader; a closed socket, where it fails, has none
 	}()
 	stop := func() {
 		cancel()

@@ -101,7 +101,7 @@ func TestHintsDuringPass(t *testing.T) {
 		passes int
 	}{
 		{linxtest.PassBegins, time.Millisecond, 1},
-		{linxtest.PassObserved, time.Millisecond, 2}, // the pass changes nothing: its first observation is its last
+		{linxtest.PassObserved, time.Millisecond, 2}, // nothing changes: its first observation is its last
 		{linxtest.PassEnds, time.Millisecond, 2},
 		{linxtest.PassEnds, 0, 2}, // in the same instant: nobody knows which came first
 	}

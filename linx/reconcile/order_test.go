@@ -124,7 +124,8 @@ func TestFirstFaultIsTheReason(t *testing.T) {
 	}
 }
 
-// A loop that crashes on every start is suture's to slow down, and what it does meanwhile is no more than its starts.
+// A loop that crashes on every start is suture's to slow down, and what it does meanwhile is no more than
+// its starts.
 func TestCrashOnEveryStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := linxtest.NewSource(nil)

@@ -17,7 +17,7 @@ type Status struct {
 	LastError error     // its error; nil: none
 
 	Monitor      MonitorState // where the hints come from
-	MonitorError error        // why there are none: what the last try to subscribe, or the last monitor, ended with
+	MonitorError error        // why there are none: how the last try to subscribe, or the last monitor, ended
 
 	// Stuck names what ignored its cancelled context for more than 10 s: "monitor", or the call in
 	// progress, such as "Reconcile" or "Notify". Nobody can kill a goroutine, so the loop waits on. Empty:
@@ -38,8 +38,8 @@ type MonitorState string
 const (
 	MonitorOff         MonitorState = "off"         // nowhere: TimerOnly, no Subscriber, or not served
 	MonitorJoined      MonitorState = "joined"      // from a subscription
-	MonitorUnsupported MonitorState = "unsupported" // nowhere: the source says that there is nothing to listen to
-	MonitorRetrying    MonitorState = "retrying"    // nowhere for now: the timer alone, until a subscription succeeds
+	MonitorUnsupported MonitorState = "unsupported" // nowhere: the source has nothing to listen to
+	MonitorRetrying    MonitorState = "retrying"    // nowhere: until a subscription succeeds, the timer alone
 )
 
 func newStatus(src any, sub Subscriber, val any, closer io.Closer) Status {

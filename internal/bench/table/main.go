@@ -1,10 +1,10 @@
-// Command table runs the benchmarks of internal/bench and writes what they measured into README.md, each beside its
-// budget. Run it in the directory of README.md; it takes a few minutes.
+// Command table runs the benchmarks of internal/bench and writes what they measured into README.md, each
+// beside its budget. Run it in the directory of README.md; it takes a few minutes.
 //
 //	go run ./internal/bench/table
 //
-// Arguments are for go test, such as -benchtime 5s. With -bench.million it measures 1,000,000 routes too, which is
-// printed but not in the table.
+// Arguments are for go test, such as -benchtime 5s. With -bench.million it measures 1,000,000 routes too,
+// which is printed but not in the table.
 package main
 
 import (
