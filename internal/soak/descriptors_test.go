@@ -93,7 +93,7 @@ func openFiles() map[string]int {
 	for _, entry := range entries {
 		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
 		kind, _, _ := strings.Cut(target, ":[")
-		if err == nil && target != "anon_inode:[pidfd]" { // the one that the directory was read through is gone
+		if err == nil && target != "anon_inode:[pidfd]" { // the one that read the directory is gone
 			kinds[kind]++
 		}
 	}

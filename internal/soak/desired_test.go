@@ -22,7 +22,8 @@ const (
 	otherTable   = 100
 )
 
-// drawMain has addresses that become each other's secondaries, and routes that differ in gateway, MTU and source.
+// drawMain has addresses that become each other's secondaries, and routes that differ in gateway, MTU and
+// source.
 func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 	first := netip.AddrFrom4([4]byte{10, 1, 1, byte(2 + r.IntN(4))})
 	s := rtnl.State{Addresses: []rtnl.Address{
@@ -92,8 +93,8 @@ func drawSide(r *rand.Rand, flawed bool) rtnl.State {
 	return s
 }
 
-// disputed are addresses that others make just so, too; main wants one of them. Each is a network of its own, so
-// that no other's end is theirs.
+// disputed are addresses that others make just so, too; main wants one of them. Each is a network of its
+// own, so that no other's end is theirs.
 func disputed(n int) rtnl.Address {
 	return rtnl.Address{Interface: "v0", Prefix: prefix("10.1.9.%d/32", n)}
 }
@@ -115,7 +116,8 @@ type knob struct {
 	device   string         // the interface that it is of, if it is
 }
 
-// Interfaces' keys are not flipped: on a new interface the flip could come before the loop has seen the original.
+// Interfaces' keys are not flipped: on a new interface the flip could come before the loop has seen the
+// original.
 var knobs = []knob{
 	{name: "net.ipv4.ip_default_ttl", values: []sysctl.Value{"65", "66"}, flip: "99"},
 	{name: "net.ipv4.ip_local_port_range", values: []sysctl.Value{"20000 60000", "21000 61000"}, flip: "30000 50000"},

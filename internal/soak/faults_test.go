@@ -13,8 +13,8 @@ import (
 	"github.com/linx-go/linx-go/linx/linxtest"
 )
 
-// step is one fault, drawn: what it is, and how to bring it about. The drawing looks at nothing but the stream, so
-// that a seed means the same faults every time, whatever the loops make of them.
+// step is one fault, drawn: what it is, and how to bring it about. The drawing looks at nothing but the
+// stream, so that a seed means the same faults every time, whatever the loops make of them.
 type step struct {
 	kind string // what it is counted under
 	what string
@@ -85,8 +85,8 @@ var (
 	ends    = way{"returns nil", linxtest.Fail(nil)}
 )
 
-// memberFails has a source or a callback go wrong when it is called next. A new desired state gives a pass something
-// to claim.
+// memberFails has a source or a callback go wrong when it is called next. A new desired state gives a
+// pass something to claim.
 func memberFails(r *rand.Rand) step {
 	moments := []struct {
 		moment linxtest.Moment
@@ -178,8 +178,8 @@ func reconcileCalled(r *rand.Rand) step {
 	}}
 }
 
-// desiredPut wants something else; one time in eight with something that cannot be had, one time in eight many in a
-// row.
+// desiredPut wants something else; one time in eight with something that cannot be had, one time in eight
+// many in a row.
 func desiredPut(r *rand.Rand) step {
 	n, flawed, times, seed := r.IntN(loops), r.IntN(8) == 0, 1, r.Uint64()
 	if r.IntN(8) == 0 {
@@ -242,8 +242,8 @@ func descriptorsExhausted(r *rand.Rand) step {
 	}}
 }
 
-// processKilled kills a process in whose namespace loops work. They end for good, and others take over in that of
-// a new process: the same namespace or a fresh one.
+// processKilled kills a process in whose namespace loops work. They end for good, and others take over in
+// that of a new process: the same namespace or a fresh one.
 func processKilled(r *rand.Rand) step {
 	n, fresh := byPath+r.IntN(byProcess), r.IntN(2) == 0
 	what := fmt.Sprintf("place %d: process killed, namespace fresh: %v", n, fresh)

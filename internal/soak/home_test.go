@@ -15,8 +15,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// home is where a loop lives in the tree, with what a program around it would keep: what it wants and what it owns.
-// When a process has ended, and its loop with it, another moves in.
+// home is where a loop lives in the tree, with what a program around it would keep: what it wants and
+// what it owns. When a process has ended, and its loop with it, another moves in.
 type home[D, L any] struct {
 	t      testing.TB
 	name   string
@@ -60,7 +60,8 @@ type resident interface {
 
 func (h *home[D, L]) String() string { return h.name }
 
-// moveIn makes a loop that goes on from what an earlier one left, as another program would, and adds it to the tree.
+// moveIn makes a loop that goes on from what an earlier one left, as another program would, and adds it
+// to the tree.
 func (h *home[D, L]) moveIn() {
 	if h.loop != nil {
 		h.before += h.loop.Status().Passes

@@ -75,7 +75,8 @@ func (p *place) replace(ours rtnl.Route) {
 	p.replaced = append(p.replaced, theirs)
 }
 
-// takeBack deletes what has replaced routes of side, and that side wanted no more before it could take it over.
+// takeBack deletes what has replaced routes of side, and that side wanted no more before it could take it
+// over.
 func (p *place) takeBack() {
 	for _, theirs := range p.replaced {
 		if route, err := netlinkRoute(p.Netlink(), theirs); err == nil {
@@ -209,8 +210,8 @@ func linkRenamed(r *rand.Rand) step {
 	}}
 }
 
-// bufferOverflown shrinks the receive buffers of the monitors of a place, stalls their readers, and makes more events
-// than fit.
+// bufferOverflown shrinks the receive buffers of the monitors of a place, stalls their readers, and makes
+// more events than fit.
 func bufferOverflown(r *rand.Rand) step {
 	n, events := r.IntN(places), 20+r.IntN(100)
 	return step{"buffer overflown", fmt.Sprintf("place %d: %d events unread", n, events), func(w *world) {
@@ -254,7 +255,8 @@ func pathUnmounted(r *rand.Rand) step {
 	}}
 }
 
-// namespaceReplaced puts a fresh namespace in the place of a path's. The old one must end: nobody holds it any more.
+// namespaceReplaced puts a fresh namespace in the place of a path's. The old one must end: nobody holds
+// it any more.
 func namespaceReplaced(r *rand.Rand) step {
 	n := r.IntN(byPath)
 	return step{"namespace replaced", fmt.Sprintf("place %d: replaced", n), func(w *world) {

@@ -17,7 +17,8 @@ import (
 	"github.com/linx-go/linx-go/linx/rtnl"
 )
 
-// slot is where another writer may put something. What is there is in the model; a fault fills it or empties it.
+// slot is where another writer may put something. What is there is in the model; a fault fills it or
+// empties it.
 type slot struct {
 	address rtnl.Address // or
 	route   rtnl.Route   // of protocol static
@@ -25,8 +26,8 @@ type slot struct {
 	fixed   bool         // always there
 }
 
-// slots are the same in every place. The fixed ones make sure that no interface's last address is one of ours:
-// deleting that takes all routes over the interface along, whoever's, as rtnl's documentation says.
+// slots are the same in every place. The fixed ones make sure that no interface's last address is one of
+// ours: deleting that takes all routes over the interface along, whoever's, as rtnl's documentation says.
 var slots = slices.Concat([]slot{
 	{address: rtnl.Address{Interface: "v0", Prefix: prefix("192.0.2.1/24")}, fixed: true},
 	{address: rtnl.Address{Interface: "w0", Prefix: prefix("198.51.100.1/24")}, fixed: true},
@@ -36,7 +37,7 @@ var slots = slices.Concat([]slot{
 	{address: rtnl.Address{Interface: "w0", Prefix: prefix("198.51.100.10/25")}},
 	{address: rtnl.Address{Interface: "v0", Prefix: prefix("fd00::10/64")}},
 	{address: rtnl.Address{Interface: "v0", Prefix: prefix("2001:db8:1::10/64")}},
-	{address: rtnl.Address{Interface: "v0", Prefix: prefix("10.1.1.200/24")}, blocks: true}, // a secondary of ours
+	{address: rtnl.Address{Interface: "v0", Prefix: prefix("10.1.1.200/24")}, blocks: true}, // our secondary
 	{address: rtnl.Address{Interface: "w0", Prefix: prefix("10.2.1.200/24")}, blocks: true},
 
 	{route: rtnl.Route{Dst: prefix("203.0.113.0/25"), Gateway: addr("192.0.2.9"), Interface: "v0"}},
@@ -297,8 +298,8 @@ func (p *place) foreignLines() (lines []string) {
 	return lines
 }
 
-// checkForeign looks whether all that is others' is still there. IPv6 dumps taken while routes change lack some, so
-// it may take several.
+// checkForeign looks whether all that is others' is still there. IPv6 dumps taken while routes change
+// lack some, so it may take several.
 func (p *place) checkForeign(when string) {
 	p.w.t.Helper()
 	var lost []string
@@ -357,7 +358,7 @@ func (p *place) checkHearing() {
 		}
 		p.replace(route)
 		ours := []string{routeLine(route, sideProtocol)}
-		if !poll(2*time.Minute, func() bool { return len(missing(ours, p.look())) == 0 }) { // it may be fought over
+		if !poll(2*time.Minute, func() bool { return len(missing(ours, p.look())) == 0 }) { // fought over
 			p.w.fail("%s: nobody has heard that %v was replaced\n%s", p.name, route, p.side.explain())
 		}
 	}

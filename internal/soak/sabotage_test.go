@@ -70,8 +70,8 @@ func (h *hooks) reach(ctx context.Context, m linxtest.Moment) error {
 	return f(ctx)
 }
 
-// saboteur makes a real source fallible. Wrappers embed it beside the concrete source, so that a loop finds all
-// that the source offers.
+// saboteur makes a real source fallible. Wrappers embed it beside the concrete source, so that a loop
+// finds all that the source offers.
 type saboteur struct {
 	hooks
 	stall  sync.RWMutex // write-locked: no event gets past the hint, so that the socket's buffer fills

@@ -23,8 +23,8 @@ func TestMain(m *testing.M) { testns.Main(m) }
 // calmEvery is after how many faults all must converge in between.
 const calmEvery = 1000
 
-// TestSoak: whatever happens to the loops and beneath them, once it is over they converge, what is others' is as
-// those left it, and nothing has leaked.
+// TestSoak: whatever happens to the loops and beneath them, once it is over they converge, what is
+// others' is as those left it, and nothing has leaked.
 func TestSoak(t *testing.T) {
 	linxtest.CheckLeaks(t)
 	checkFiles(t)
@@ -65,9 +65,9 @@ func TestSoak(t *testing.T) {
 	t.Logf("faults: %v", w.kinds)
 }
 
-// checkFiles fails the test if, at its end, other files are open than now. Collecting garbage would close what was
-// forgotten, so it is put off as long as memory allows. The pidfd of a handle is meant to go that way: after the
-// check.
+// checkFiles fails the test if, at its end, other files are open than now. Collecting garbage would close
+// what was forgotten, so it is put off as long as memory allows. The pidfd of a handle is meant to go
+// that way: after the check.
 func checkFiles(t *testing.T) {
 	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(1<<30)
 	before := openFiles()
