@@ -153,7 +153,10 @@ func (s *survey) directFirst(list []int32) []int32 {
 // diffRoute decides about one desired route, and about what else is in its place: ours and others'.
 func (s *survey) diffRoute(d *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
 	want := s.want.route(i)
-	adopted := slices.IndexFunc(others, func(f found) bool { return f.right && !f.strange })
+	adopted := slices.IndexFunc(others, func(f found) bool {
+		_, unknown := s.alien[f.hopOnly()]
+		return f.right && !f.strange && !unknown
+	})
 	switch {
 	case s.routes[i] == theirs && policy != Refuse && adopted >= 0:
 		rest := len(others) + len(mine) - 1

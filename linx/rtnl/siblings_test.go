@@ -22,6 +22,27 @@ func TestAdoptSibling(t *testing.T) {
 	}
 }
 
+// TestAdoptBehindAnother: whose a next hop is that stands behind another's does not show, so that it cannot
+// be adopted. It is enough as it is.
+func TestAdoptBehindAnother(t *testing.T) {
+	k := newKernel(t, Options{Conflict: Adopt})
+	k.addAddress("v0", "2001:db8::2/64")
+	k.run("-6 route add 2001:db8:1::/48 proto static metric 5 via 2001:db8::8")
+	k.run("-6 route append 2001:db8:1::/48 proto bird metric 5 via 2001:db8::1")
+	state := State{Routes: []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5}}}
+	before := k.ipRoutes("main")
+	k.converge(state)
+	w := k.watchRoutes()
+	k.settled(state)
+	if slices.ContainsFunc(w.mustDrain(), func(e event) bool { return e.protocol == us }) {
+		t.Error("tried again")
+	}
+	k.converge(State{})
+	if after := k.ipRoutes("main"); !slices.Equal(before, after) {
+		t.Errorf("%v became %v", before, after)
+	}
+}
+
 // TestSameGatewayOtherInterface: another's next hop that differs from ours in its interface alone is not
 // taken for ours, and an update loses neither.
 func TestSameGatewayOtherInterface(t *testing.T) {

@@ -31,7 +31,7 @@ type survey struct {
 	theirs  []found            // another's, in the place of a desired one; not complete unless read unfiltered
 	asked   map[askedKey]route // of LastApplied
 	made    map[askedKey]route // of this pass: IPv6 updates
-	alien   map[route]struct{} // merged next hops that turned out not to be ours
+	alien   map[route]struct{} // merged next hops that turned out to be of another protocol than they showed
 	reread  bool               // the routes that come now are all there are, after ours alone
 
 	neighbors       []seenNeighbor           // by desired neighbour
