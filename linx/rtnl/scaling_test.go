@@ -42,8 +42,8 @@ func (k *kernel) measure(f func()) effort {
 	return effort{int(after.Mallocs - before.Mallocs), k.src.conn.Calls() - calls}
 }
 
-// life is the passes over n routes that TestScaling looks at, in that order, and how many allocations each may cost a
-// route. Where routes are in place, none does; those that are removed are nowhere but in the report.
+// life is the passes over n routes that TestScaling looks at, in that order, and how many allocations each may
+// cost a route. Where routes are in place, none does; those that are removed are nowhere but in the report.
 var life = []struct {
 	pass        string
 	allocations float64
@@ -79,7 +79,8 @@ func TestScaling(t *testing.T) {
 	}
 }
 
-// linear checks the efforts for n, 2n and 4n: the second step is twice as long as the first one. (Squares: four times.)
+// linear checks the efforts for n, 2n and 4n: the second step is twice as long as the first one. (Squares: four
+// times.)
 func linear(t *testing.T, what string, once, twice, fourTimes int) {
 	t.Helper()
 	const noise = 30

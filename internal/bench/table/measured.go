@@ -86,6 +86,7 @@ Multiples of the floor, medians, on {{machine}}:
 | all IPv4 routes removed | | {{curve "RemoveAll/ipv4" "x-floor"}} |
 | all IPv6 routes removed | | {{curve "RemoveAll/ipv6" "x-floor"}} |
 | all IPv4 gateways changed | | {{curve "ChangeGateways/ipv4" "x-floor"}} |
+| - with ` + "`Options.NexthopObjects`" + `, a multiple of the same | | {{curve "ChangeGatewaysOfObject" "x-floor"}} |
 | all IPv6 gateways changed | | {{curve "ChangeGateways/ipv6" "x-floor"}} |
 
 | work | at most | measured |
