@@ -14,8 +14,8 @@ import (
 // make both busy and help nobody: the object is left alone for a while, longer each time, and is pending.
 // Everything else is healed at full speed, and what is to be deleted is deleted.
 //
-// Objects are known by what is desired (an Address, a Route, a Neighbor, a Rule), so a fight goes on when a new desired
-// state still has them.
+// Objects are known by what is desired (an Address, a Route, a Neighbor, a Rule), so a fight goes on when a
+// new desired state still has them.
 type fights struct {
 	fight.Watch[fmt.Stringer]
 	log     *slog.Logger
@@ -42,7 +42,8 @@ type place struct {
 	at int32
 }
 
-// begin turns to another state: what is desired as it was before, and was made, is repaired if it is made again.
+// begin turns to another state: what is desired as it was before, and was made, is repaired if it is made
+// again.
 func (f *fights) begin(x *index, last *LastApplied) {
 	if f.want == x {
 		return

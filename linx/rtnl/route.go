@@ -18,8 +18,8 @@ type Route struct {
 	// Gateway is the next hop. Zero: the destination is directly on Interface. A gateway that cannot be
 	// reached yet is waited for.
 	Gateway netip.Addr `json:"gateway,omitzero"`
-	// Interface is the name of the interface. Empty: whatever reaches Gateway when the route is made, which it
-	// keeps when the gateway's network moves to another. One that does not exist is waited for.
+	// Interface is the name of the interface. Empty: whatever reaches Gateway when the route is made, which
+	// it keeps when the gateway's network moves to another. One that does not exist is waited for.
 	Interface string `json:"interface,omitempty"`
 	// Table is the routing table. 0: main (254).
 	Table uint32 `json:"table,omitempty"`

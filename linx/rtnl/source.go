@@ -117,7 +117,8 @@ func (s *Source) Reconcile(ctx context.Context, desired State, last LastApplied,
 }
 
 // Plan gives what Reconcile would do first, in order, and does nothing. What would wait, or conflicts, is
-// not in it, nor what is deleted only if it proves to be ours. What the source does and hears for the state in use stays as it is.
+// not in it, nor what is deleted only if it proves to be ours. What the source does and hears for the state
+// in use stays as it is.
 func (s *Source) Plan(ctx context.Context, desired State, last LastApplied) ([]reconcile.Op, error) {
 	p, release, err := s.begin(ctx, desired, last, s.rehearse)
 	if err != nil {
