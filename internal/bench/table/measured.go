@@ -94,6 +94,9 @@ Multiples of the floor, medians, on {{machine}}:
 | a pass over 10 routes among 100,000 foreign ones | 1.2 x floor | {{value "TenAmongForeign/table/254" "x-floor"}} |
 | the same, in a table of its own | 1 ms | {{ms "TenAmongForeign/table/1000" "ns/object"}} |
 | a pass that finds 3,000 addresses in place | | {{value "AddressesInPlace" "x-floor"}} x floor |
+| a pass that finds 1,000 rules in place | | {{value "RulesInPlace" "x-floor"}} x floor |
+| 1,000 rules made, verified | | {{value "RulesConverge" "x-floor"}} x floor |
+| a pass that finds 1,000 neighbours in place | | {{value "NeighborsInPlace" "x-floor"}} x floor |
 | a pass that finds 500 sysctls in place | 1.5 x floor | {{value "SysctlsInPlace" "x-floor"}} |
 | memory kept for each of 100,000 routes | 100 B | {{value "Memory" "B/route"}} |
 | an address deleted, until the kernel says that it is back | 3 x floor | {{value "DriftToRepair" "x-floor"}} |
