@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -217,6 +218,11 @@ func TestNeighborFight(t *testing.T) {
 
 // TestNeighborWithoutLinkAddr: on a tun there are none for IPv6, and no neighbours at all for IPv4.
 func TestNeighborWithoutLinkAddr(t *testing.T) {
+	tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no tun, the one kind of interface here without link-layer addresses: ", err)
+	}
+	tun.Close()
 	k := newKernel(t, Options{})
 	k.run("tuntap add tun0 mode tun")
 	k.run("link set tun0 up")
