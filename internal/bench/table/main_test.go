@@ -32,7 +32,7 @@ func TestTable(t *testing.T) {
 		"| first convergence of IPv4 routes, verified | 1.3 | 1.23 | - | 1.05 |\n",
 		"| - by `ip -batch`, not verified | | - | - | 13 |\n",
 		"| the same, in a table of its own | 1 ms | 0.04 |\n",
-		"| wakeups of an idle loop, one of 1,000, a second | 0 | -0.00 |\n",
+		"| wakeups of an idle loop, one of 1,000, a second | 0 | 0.00 |\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no line %q in:\n%s", want, &out)

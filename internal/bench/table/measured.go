@@ -67,6 +67,9 @@ func (m measured) print(name, unit string, divisor float64) string {
 	if v > -10 && v < 10 {
 		digits = 2
 	}
+	if v > -0.005 && v < 0 {
+		v = 0 // a difference of two measurements, and no sign
+	}
 	return strconv.FormatFloat(v, 'f', digits, 64)
 }
 
