@@ -55,7 +55,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	// The writer is ahead of the last look at the events by no more than the test's receive buffer holds.
+	// The writer is ahead of the reader of the events by no more than the test's receive buffer holds.
 	ahead := make(chan struct{}, 64)
 	var theirs atomic.Int64
 	var writer sync.WaitGroup
@@ -92,6 +92,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 		}
 	})
 	var ours, updates int
+	port := k.src.conn.PortID()
 	check := func() {
 		events, lost := w.drain()
 		for len(ahead) > 0 {
@@ -101,7 +102,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 			t.Error("the test lost events")
 		}
 		for _, e := range events {
-			mine := e.portID == k.src.conn.PortID()
+			mine := e.portID == port
 			switch {
 			case mine && e.typ == unix.RTM_DELROUTE && e.protocol != us:
 				t.Errorf("we deleted %v of protocol %d", e.unpack(""), e.protocol)
@@ -112,6 +113,13 @@ func foreignWriter(t *testing.T, v6 bool) {
 			}
 		}
 	}
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		for ctx.Err() == nil {
+			w.wait()
+			check()
+		}
+	})
 	for round := 0; updates < 2000 && ctx.Err() == nil; round++ {
 		r := k.pass(state(round)) // may well not converge
 		for _, op := range r.Applied {
@@ -119,10 +127,10 @@ func foreignWriter(t *testing.T, v6 bool) {
 				updates++
 			}
 		}
-		check()
 	}
 	stop()
 	writer.Wait()
+	reader.Wait()
 	check()
 	t.Logf("%d changes and %d updates of ours against %d of theirs", ours, updates, theirs.Load())
 	if updates < 2000 || theirs.Load() < 2000 {
