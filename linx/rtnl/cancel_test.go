@@ -24,7 +24,7 @@ func (c *countdown) Err() error {
 // TestCancelledAnywhere: wherever a pass is cut short, the next one finds all that is ours.
 func TestCancelledAnywhere(t *testing.T) {
 	full := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.5.0.2/24")}, {"v0", pfx("2001:db8::2/64")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v1", "10.5.0.2/24"), on("v0", "2001:db8::2/64")},
 		Routes: []Route{
 			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
 			{Dst: pfx("10.1.0.0/16"), Interface: "v1", Table: 100},
@@ -35,7 +35,7 @@ func TestCancelledAnywhere(t *testing.T) {
 	for name, next := range map[string]State{
 		"nothing":    {},
 		"interface":  {Routes: []Route{{Dst: pfx("10.2.0.0/16"), Interface: "nope"}}},
-		"renumbered": {Addresses: []Address{{"v0", pfx("10.0.0.3/24")}}, Routes: []Route{{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.0.1")}}},
+		"renumbered": {Addresses: []Address{on("v0", "10.0.0.3/24")}, Routes: []Route{{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.0.1")}}},
 	} {
 		for _, untagged := range []bool{false, true} {
 			k := newKernel(t, Options{})

@@ -13,7 +13,7 @@ import (
 
 func claimState() State {
 	return State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}},
 	}
 }
@@ -151,7 +151,7 @@ func TestUntagged(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.src.untagged = true
 	k.addAddress("v0", "10.0.0.9/24")
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("10.0.0.9/24")}, {"v1", pfx("2001:db8::1/64")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "10.0.0.9/24"), on("v1", "2001:db8::1/64")}}
 	r := k.converge(state)
 	k.wantApplied(r, "create address 10.0.0.2/24 dev v0", "create address 2001:db8::1/64 dev v1")
 	k.settled(state)
@@ -178,7 +178,7 @@ func TestUntagged(t *testing.T) {
 func TestUntaggedPeer(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.src.untagged = true
-	k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.3/32")}}})
+	k.converge(State{Addresses: []Address{on("v0", "10.0.0.3/32")}})
 	k.run("addr add 10.0.0.3 peer 10.0.0.9/32 dev v0")
 	k.converge(State{})
 	if got := k.run("-br -4 addr show dev v0"); !strings.Contains(got, "10.0.0.3 peer 10.0.0.9/32") {
@@ -190,7 +190,7 @@ func TestUntaggedPeer(t *testing.T) {
 // same name and index stays.
 func TestRecreatedInterface(t *testing.T) {
 	k := newKernel(t, Options{})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}}
 	k.converge(state)
 	index := k.link("v0").Attrs().Index
 	if err := k.Netlink().LinkDel(k.link("v0")); err != nil {

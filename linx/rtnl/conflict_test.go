@@ -16,7 +16,7 @@ func TestForeignAndRight(t *testing.T) {
 	k.run("route add 10.1.0.0/16 via 10.0.0.1 proto static")
 	k.run("-6 route add 2001:db8:1::/48 via 2001:db8::1 proto static")
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")},
 		Routes: []Route{
 			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
 			{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1")},
@@ -43,7 +43,7 @@ func inTheWay(k *kernel) {
 
 func conflictState() State {
 	return State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::9/64")}, {"v1", pfx("10.5.0.1/24")}, {"v0", pfx("2001:db8::7/64")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::9/64"), on("v1", "10.5.0.1/24"), on("v0", "2001:db8::7/64")},
 		Routes: []Route{
 			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")},
 			{Dst: pfx("2001:db8:1::/48"), Interface: "v0"},
@@ -99,7 +99,7 @@ func TestAdopt(t *testing.T) {
 	k.run("route add 10.2.0.0/16 dev v1 proto static")
 	k.run("-6 route add 2001:db8:2::/48 via 2001:db8::1 proto static")
 	state := conflictState()
-	state.Addresses = append(state.Addresses, Address{"v0", pfx("2001:db8::2/64")})
+	state.Addresses = append(state.Addresses, on("v0", "2001:db8::2/64"))
 	state.Routes = append(state.Routes, Route{Dst: pfx("10.2.0.0/16"), Interface: "v1"},
 		Route{Dst: pfx("2001:db8:2::/48"), Gateway: ipa("2001:db8::1")})
 	r := k.pass(state)
@@ -128,7 +128,7 @@ func TestAdoptKeepsMetric(t *testing.T) {
 	k.silence()
 	k.run("addr add 10.0.0.2/24 dev v0 metric 100")
 	before := k.run("route show")
-	k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}})
+	k.converge(State{Addresses: []Address{on("v0", "10.0.0.2/24")}})
 	if after := k.run("route show"); after != before || !strings.Contains(before, "metric 100") {
 		t.Errorf("%s became %s", before, after)
 	}

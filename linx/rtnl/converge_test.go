@@ -10,8 +10,8 @@ import (
 func everyShape() State {
 	return State{
 		Addresses: []Address{
-			{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("10.0.0.3/24")}, {"v0", pfx("2001:db8::2/64")}, {"v1", pfx("10.7.0.1/32")},
-			{"lo", pfx("127.0.0.5/8")},
+			on("v0", "10.0.0.2/24"), on("v0", "10.0.0.3/24"), on("v0", "2001:db8::2/64"), on("v1", "10.7.0.1/32"),
+			on("lo", "127.0.0.5/8"),
 		},
 		Routes: []Route{
 			{Gateway: ipa("10.0.0.1")},
@@ -133,7 +133,7 @@ func TestLeavingRemovesOnlyThat(t *testing.T) {
 func TestPlan(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1"), Metric: 50, Table: 100}},
 	}
 	for range 2 {

@@ -23,7 +23,7 @@ const crashNamespace, crashLedger = "LINX_RTNL_CRASH_NAMESPACE", "LINX_RTNL_CRAS
 
 // crashState is one of the states that the process to be killed goes through.
 func crashState(n int) State {
-	s := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}, {"v1", pfx(fmt.Sprintf("10.7.%d.1/24", n%3))}}}
+	s := State{Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64"), on("v1", fmt.Sprintf("10.7.%d.1/24", n%3))}}
 	for i := range 50 {
 		s.Routes = append(s.Routes,
 			Route{Dst: pfx(fmt.Sprintf("10.%d.0.0/16", 10+(n+i)%60)), Gateway: ipa(fmt.Sprintf("10.0.0.%d", 10+n%2))},
@@ -101,7 +101,7 @@ func TestCrash(t *testing.T) {
 	t.Log("seed", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	ledger := filepath.Join(t.TempDir(), "ledger")
-	less := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.10.0.0/16"), Gateway: ipa("10.0.0.10")}},
+	less := State{Addresses: []Address{on("v0", "10.0.0.2/24")}, Routes: []Route{{Dst: pfx("10.10.0.0/16"), Gateway: ipa("10.0.0.10")}},
 		Rules: []Rule{{Priority: 10, From: pfx("10.3.0.0/16"), Table: 100}}}
 	midway := 0
 	for range times {

@@ -21,7 +21,7 @@ func TestFight(t *testing.T) {
 	now := time.Now()
 	k.src.now = func() time.Time { return now }
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.7.0.1/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v1", "10.7.0.1/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}},
 	}
 	for n := range 8 {
@@ -80,7 +80,7 @@ func TestFight(t *testing.T) {
 func TestFlappingLink(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}},
 	}
 	k.converge(state)

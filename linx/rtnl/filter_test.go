@@ -54,7 +54,7 @@ func (k *kernel) silent(n *atomic.Int64, what string, change func()) {
 func TestFilter(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.silence()
-	address := []Address{{"v0", pfx("10.0.0.2/24")}}
+	address := []Address{on("v0", "10.0.0.2/24")}
 	state := State{Addresses: address, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Type: Blackhole}}}
 	k.converge(state)
 	n := k.hints()
@@ -94,7 +94,7 @@ func (k *kernel) silence() {
 func TestGroupsFollowState(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.silence()
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}}
 	k.converge(state)
 	n := k.hints()
 	foreign := func() { k.run("route add blackhole 10.9.0.0/16"); k.run("route del blackhole 10.9.0.0/16") }

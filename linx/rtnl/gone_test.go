@@ -37,7 +37,7 @@ func TestPathGoesAndComes(t *testing.T) {
 			linxtest.CheckLeaks(t)
 			outer, k := newKernel(t, Options{}), newKernel(t, Options{})
 			state := State{
-				Addresses: []Address{{"w0", pfx("10.0.0.2/24")}},
+				Addresses: []Address{on("w0", "10.0.0.2/24")},
 				Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}},
 			}
 			outer.VethTo("out", k.Net, "w0")
@@ -70,7 +70,7 @@ func TestPathGoesAndComes(t *testing.T) {
 func TestPathReplacedAtOnce(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.src.untagged = true // so that ownership is by record alone
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}}
 	k.converge(state)
 	index := k.link("v0").Attrs().Index
 	k.Replace()
@@ -94,7 +94,7 @@ func TestPathReplacedAtOnce(t *testing.T) {
 func TestPathMissingAtTheStart(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.Unmount()
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}}
 	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
 	k.eventually(func() bool { return loop.Status().LastError != nil })
 	k.Remount()
@@ -115,7 +115,7 @@ func TestProcessExits(t *testing.T) {
 	p := n.Process()
 	n.Remove() // the process alone keeps it
 	loop, err := reconcile.New(New(linx.PID(p.PID()), Options{}),
-		State{Addresses: []Address{{"w0", pfx("10.0.0.2/24")}}}, Config{Interval: reconcile.Never})
+		State{Addresses: []Address{on("w0", "10.0.0.2/24")}}, Config{Interval: reconcile.Never})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestInterfaceMovesAway(t *testing.T) {
 		}
 	}
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.5.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v1", "10.5.0.2/24")},
 		Routes:    []Route{{Dst: pfx("10.6.0.0/16"), Interface: "v1"}},
 	}
 	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})

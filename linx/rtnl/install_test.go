@@ -15,7 +15,7 @@ func TestInstallIsQuiet(t *testing.T) {
 	const n = 100_000
 	k := newKernel(t, Options{})
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 		Routes:    make([]Route, n),
 	}
 	for i := range state.Routes {

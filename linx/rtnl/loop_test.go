@@ -143,7 +143,7 @@ func TestMonitorFails(t *testing.T) {
 // by one at most.
 func TestQuiet(t *testing.T) {
 	k := newKernel(t, Options{})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Gateway: ipa("10.0.0.1")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}, Routes: []Route{{Dst: pfx("10.3.0.0/16"), Gateway: ipa("10.0.0.1")}}}
 	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
 	k.waitConverged(loop)
 	before := loop.Status().Passes

@@ -66,7 +66,7 @@ func (k *kernel) want(what string, got []string, want ...string) {
 
 // via gives n routes through gateways, which are given for the first few and the last one for the rest.
 func via(n int, gateways ...string) State {
-	s := State{Addresses: []Address{{"v0", pfx("10.0.0.10/24")}}}
+	s := State{Addresses: []Address{on("v0", "10.0.0.10/24")}}
 	for i := range n {
 		s.Routes = append(s.Routes, Route{
 			Dst: pfx(fmt.Sprintf("10.%d.0.0/16", 1+i)), Gateway: ipa(gateways[min(i, len(gateways)-1)]), Interface: "v0",
@@ -85,7 +85,7 @@ func newObjects(t *testing.T) *kernel {
 func TestNexthopObjects(t *testing.T) {
 	k := newObjects(t)
 	state := via(3, "10.0.0.1", "10.0.0.2", "10.0.0.1")
-	state.Addresses = append(state.Addresses, Address{"v0", pfx("2001:db8::2/64")})
+	state.Addresses = append(state.Addresses, on("v0", "2001:db8::2/64"))
 	state.Routes = append(state.Routes,
 		Route{Dst: pfx("10.4.0.0/16"), Gateway: ipa("10.0.0.1")}, // whatever reaches it
 		Route{Dst: pfx("10.5.0.0/16"), Gateway: ipa("172.16.0.1"), Interface: "v0", OnLink: true},

@@ -8,7 +8,7 @@ import (
 // TestAsksOnlyWhatMatters: a pass that finds everything in place reads nothing that no desired or owned
 // object is about. A read is a call to ask, one for the answer, and one for its end.
 func TestAsksOnlyWhatMatters(t *testing.T) {
-	address := []Address{{"v0", pfx("10.0.0.2/24")}}
+	address := []Address{on("v0", "10.0.0.2/24")}
 	four := Route{Dst: pfx("10.1.0.0/16"), Type: Blackhole}
 	six := Route{Dst: pfx("2001:db8::/64"), Type: Blackhole}
 	for _, test := range []struct {
@@ -35,7 +35,7 @@ func TestAsksOnlyWhatMatters(t *testing.T) {
 
 // TestOneInterfaceAmongMany: to look at the one that is named costs nothing for the others.
 func TestOneInterfaceAmongMany(t *testing.T) {
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}}
 	k := newKernel(t, Options{})
 	k.converge(state)
 	k.settled(state)
@@ -52,7 +52,7 @@ func TestOneInterfaceAmongMany(t *testing.T) {
 func TestAlternativeNameIsNoName(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.run("link property add dev v0 altname other")
-	state := State{Addresses: []Address{{"other", pfx("10.0.0.2/24")}}}
+	state := State{Addresses: []Address{on("other", "10.0.0.2/24")}}
 	if r := k.pass(state); len(r.Pending) != 1 || len(r.Applied) != 0 {
 		t.Errorf("not waiting for an interface of that name: %s", show(r))
 	}

@@ -14,7 +14,7 @@ func TestOrder(t *testing.T) {
 		Rules:     []Rule{{Priority: 5, From: pfx("10.0.0.0/8"), Table: 100}},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.5"), Table: 100}},
 		Neighbors: everyNeighbor().Neighbors[:1],
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 	}
 	objects := []string{state.Addresses[0].String(), state.Neighbors[0].String(), state.Routes[0].String(), state.Rules[0].String()}
 	var want []string

@@ -39,7 +39,7 @@ func TestPlanChangesNothing(t *testing.T) {
 func TestPlanIsNoSweep(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.converge(State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Interface: "v0", Table: 100}},
 	})
 	k.src.Close()

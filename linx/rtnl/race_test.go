@@ -26,7 +26,7 @@ const rivals = 8 // destinations
 
 func foreignWriter(t *testing.T, v6 bool) {
 	k := newKernel(t, Options{})
-	addresses := []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}}
+	addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}
 	gateway := func(n int) netip.Addr {
 		if v6 {
 			return ipa(fmt.Sprintf("2001:db8::%x", 16+n))

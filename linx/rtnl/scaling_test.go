@@ -9,7 +9,7 @@ import (
 
 // many gives n routes of one family in a table.
 func many(n int, v6 bool, table uint32) State {
-	s := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}}
+	s := State{Addresses: []Address{on("v0", "10.0.0.2/24")}}
 	gateway := ipa("10.0.0.1")
 	if v6 {
 		s.Addresses[0].Prefix, gateway = pfx("2001:db8::2/64"), ipa("2001:db8::1")

@@ -22,7 +22,7 @@ func TestSecondaries(t *testing.T) {
 			k := newKernel(t, Options{})
 			k.sysctl("net/ipv4/conf/v0/promote_secondaries", c.dev)
 			k.sysctl("net/ipv4/conf/all/promote_secondaries", c.all)
-			k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("10.0.0.3/24")}}})
+			k.converge(State{Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "10.0.0.3/24")}})
 			k.addAddress("v0", "10.0.0.9/24")
 			r := k.pass(State{})
 			got := k.addresses("v0")
@@ -51,8 +51,8 @@ func TestSwapPrimary(t *testing.T) {
 	k.sysctl("net/ipv4/conf/v0/promote_secondaries", "0")
 	k.sysctl("net/ipv4/conf/all/promote_secondaries", "0")
 	routes := []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}}
-	k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: routes})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.3/24")}}, Routes: routes}
+	k.converge(State{Addresses: []Address{on("v0", "10.0.0.2/24")}, Routes: routes})
+	state := State{Addresses: []Address{on("v0", "10.0.0.3/24")}, Routes: routes}
 	k.converge(state)
 	k.settled(state)
 	if got := k.addresses("v0"); !slices.Equal(got, []string{"10.0.0.3/24"}) {
@@ -67,10 +67,10 @@ func TestRenumber(t *testing.T) {
 		k := newKernel(t, Options{})
 		k.sysctl("net/ipv4/conf/v0/promote_secondaries", promote)
 		k.sysctl("net/ipv4/conf/all/promote_secondaries", "0")
-		k.converge(State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}})
+		k.converge(State{Addresses: []Address{on("v0", "10.0.0.2/24")}})
 		k.run("route add 10.7.0.0/16 via 10.0.0.1 proto static")
 		w := k.watchRoutes()
-		state := State{Addresses: []Address{{"v0", pfx("10.0.0.3/24")}, {"v0", pfx("10.0.0.4/24")}}}
+		state := State{Addresses: []Address{on("v0", "10.0.0.3/24"), on("v0", "10.0.0.4/24")}}
 		k.converge(state)
 		k.settled(state)
 		if got := k.ipRoutes("main"); !slices.Equal(got, []string{"10.7.0.0/16 gateway 10.0.0.1 dev v0 protocol static"}) {

@@ -77,7 +77,7 @@ func TestSameGatewayOtherInterface(t *testing.T) {
 func TestSiblingBehindOurs(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{
-		Addresses: []Address{{"v0", pfx("2001:db8::2/64")}},
+		Addresses: []Address{on("v0", "2001:db8::2/64")},
 		Routes:    []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5}},
 	}
 	k.converge(state)

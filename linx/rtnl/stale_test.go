@@ -33,7 +33,7 @@ func (k *kernel) stale(state State, meanwhile func()) *pass {
 // TestPlaceTaken: somebody takes the place of ours while it is being updated. Theirs stays alone, and is a
 // conflict.
 func TestPlaceTaken(t *testing.T) {
-	addresses := []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}}
+	addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}
 	for name, c := range map[string]struct {
 		from, to Route
 		take     string
@@ -81,11 +81,11 @@ func TestCreateLoses(t *testing.T) {
 func TestAddressBecameTheirs(t *testing.T) {
 	for name, state := range map[string]State{
 		"deleted": {},
-		"swapped": {Addresses: []Address{{"v0", pfx("2001:db8::2/128")}}},
+		"swapped": {Addresses: []Address{on("v0", "2001:db8::2/128")}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKernel(t, Options{})
-			k.converge(State{Addresses: []Address{{"v0", pfx("2001:db8::2/64")}}})
+			k.converge(State{Addresses: []Address{on("v0", "2001:db8::2/64")}})
 			k.stale(state, func() {
 				k.delAddress("v0", "2001:db8::2/64")
 				k.addAddress("v0", "2001:db8::2/64")
@@ -116,7 +116,7 @@ func TestDeviceRouteGone(t *testing.T) {
 // TestSparesTaken: with all metrics nearby in use an update is not possible, and does no harm.
 func TestSparesTaken(t *testing.T) {
 	k := newKernel(t, Options{})
-	state := State{Addresses: []Address{{"v0", pfx("2001:db8::2/64")}}}
+	state := State{Addresses: []Address{on("v0", "2001:db8::2/64")}}
 	for metric := range uint32(maximumSpares + 2) {
 		state.Routes = append(state.Routes, Route{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 10 + metric})
 	}
@@ -138,7 +138,7 @@ func TestSparesTaken(t *testing.T) {
 func TestCutShort(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.converge(State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole, Table: 100}, {Dst: pfx("2001:db8:1::/48"), Type: Blackhole, Table: 100}},
 	})
 	less := State{Routes: []Route{{Dst: pfx("10.2.0.0/16"), Type: Blackhole}, {Dst: pfx("2001:db8:2::/48"), Type: Blackhole}}}
@@ -159,7 +159,7 @@ func TestInterruptedObservation(t *testing.T) {
 	k := newKernel(t, Options{})
 	k.src.untagged = true
 	state := State{
-		Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.7.0.1/24")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v1", "10.7.0.1/24")},
 		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Type: Blackhole}},
 	}
 	k.converge(State{Addresses: state.Addresses[:1]})

@@ -29,7 +29,8 @@ func TestPrint(t *testing.T) {
 			t.Errorf("%s, not %s", r, want)
 		}
 	}
-	create := reconcile.Op{Verb: Create, Object: &Address{"v0", pfx("10.0.0.2/24")}}
+	address := on("v0", "10.0.0.2/24")
+	create := reconcile.Op{Verb: Create, Object: &address}
 	if create.String() != "create address 10.0.0.2/24 dev v0" {
 		t.Error(create)
 	}
@@ -68,8 +69,8 @@ func TestLastAppliedJSON(t *testing.T) {
 	l := LastApplied{
 		namespace: "boot/1",
 		addresses: []ownedAddress{
-			{Address: Address{"v0", pfx("10.0.0.2/24")}, Index: 2, Tagged: true},
-			{Address: Address{"v1", pfx("2001:db8::1/64")}, Index: 3, Claimed: true},
+			{Address: on("v0", "10.0.0.2/24"), Index: 2, Tagged: true},
+			{Address: on("v1", "2001:db8::1/64"), Index: 3, Claimed: true},
 		},
 		routes: []Route{{Gateway: ipa("10.0.0.1")}},
 		claims: []Route{{Dst: pfx("10.0.0.0/8"), Type: Blackhole}},
@@ -114,7 +115,7 @@ func TestIndexOncePerState(t *testing.T) {
 	if y, _ := s.index(State{Routes: a.Routes[:1:1]}); y != x {
 		t.Error("made twice for the same slices")
 	}
-	for _, other := range []State{{}, {Routes: []Route{a.Routes[0]}}, {Addresses: []Address{{"v0", pfx("10.0.0.1/8")}}, Routes: a.Routes}} {
+	for _, other := range []State{{}, {Routes: []Route{a.Routes[0]}}, {Addresses: []Address{on("v0", "10.0.0.1/8")}, Routes: a.Routes}} {
 		if y, _ := s.index(other); y == x {
 			t.Errorf("another state taken for the same one: %+v", other)
 		}

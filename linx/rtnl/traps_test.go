@@ -24,7 +24,7 @@ func TestIPv6MetricZero(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := func(metric uint32) State {
 		return State{
-			Addresses: []Address{{"v0", pfx("2001:db8::2/64")}},
+			Addresses: []Address{on("v0", "2001:db8::2/64")},
 			Routes:    []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: metric}},
 		}
 	}
@@ -58,7 +58,7 @@ func TestLinkDown(t *testing.T) {
 func TestMissingInterface(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{
-		Addresses: []Address{{"w0", pfx("10.0.1.2/24")}, {"v0", pfx("10.0.0.2/24")}},
+		Addresses: []Address{on("w0", "10.0.1.2/24"), on("v0", "10.0.0.2/24")},
 		Routes: []Route{
 			{Dst: pfx("10.1.0.0/16"), Interface: "w0"},
 			{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.1.1")}, // over w0, which it does not say
@@ -85,7 +85,7 @@ func TestMissingInterface(t *testing.T) {
 // TestRenamedInterface: state follows the name.
 func TestRenamedInterface(t *testing.T) {
 	k := newKernel(t, Options{})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}}, Routes: []Route{{Dst: pfx("10.1.0.0/16"), Interface: "v0"}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24")}, Routes: []Route{{Dst: pfx("10.1.0.0/16"), Interface: "v0"}}}
 	k.converge(state)
 	rename := func(from, to string) {
 		link := k.link(from)
@@ -111,7 +111,7 @@ func TestTentative(t *testing.T) {
 	k.sysctl("net/ipv6/conf/v0/accept_dad", "1")
 	k.sysctl("net/ipv6/conf/v0/dad_transmits", "1")
 	state := State{
-		Addresses: []Address{{"v0", pfx("2001:db8::2/64")}},
+		Addresses: []Address{on("v0", "2001:db8::2/64")},
 		Routes:    []Route{{Dst: pfx("2001:db8:1::/48"), Interface: "v1", Source: ipa("2001:db8::2")}},
 	}
 	r := k.pass(state)
@@ -133,7 +133,7 @@ func TestDuplicate(t *testing.T) {
 	k.addAddress("v1", "2001:db8::2/64")
 	k.sysctl("net/ipv6/conf/v0/accept_dad", "1")
 	k.sysctl("net/ipv6/conf/v0/dad_transmits", "1")
-	state := State{Addresses: []Address{{"v0", pfx("2001:db8::2/64")}}}
+	state := State{Addresses: []Address{on("v0", "2001:db8::2/64")}}
 	k.eventually(func() bool {
 		r := k.pass(state)
 		return len(r.Failed) == 1 && errors.Is(r.Failed[0].Err, errDuplicate) && !r.Converged
@@ -201,7 +201,7 @@ func TestDeleteIsExact(t *testing.T) {
 // found, is not made again, and goes when it is not desired.
 func TestBehindForeignHead(t *testing.T) {
 	k := newKernel(t, Options{})
-	addresses := []Address{{"v0", pfx("2001:db8::2/64")}}
+	addresses := []Address{on("v0", "2001:db8::2/64")}
 	ours := Route{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5}
 	state := State{Addresses: addresses, Routes: []Route{ours}}
 	behind := func() {
@@ -264,7 +264,7 @@ func TestIPv6Churn(t *testing.T) {
 // TestMany: more than any socket buffer holds of answers or events.
 func TestMany(t *testing.T) {
 	k := newKernel(t, Options{})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}}
 	for n := range 10000 {
 		state.Routes = append(state.Routes,
 			Route{Dst: pfx(fmt.Sprintf("10.%d.%d.0/24", 1+n/256, n%256)), Gateway: ipa("10.0.0.1")},
@@ -289,9 +289,9 @@ func TestMany(t *testing.T) {
 // TestAddressStorm: address dumps are interrupted by others' changes, and read again.
 func TestAddressStorm(t *testing.T) {
 	k := newKernel(t, Options{})
-	state := State{Addresses: []Address{{"v0", pfx("10.0.0.2/24")}, {"v1", pfx("10.1.0.2/24")}}}
+	state := State{Addresses: []Address{on("v0", "10.0.0.2/24"), on("v1", "10.1.0.2/24")}}
 	for n := range 1000 { // so that a dump takes several reads
-		state.Addresses = append(state.Addresses, Address{"v0", pfx(fmt.Sprintf("10.9.%d.%d/32", n/250, n%250+1))})
+		state.Addresses = append(state.Addresses, on("v0", fmt.Sprintf("10.9.%d.%d/32", n/250, n%250+1)))
 	}
 	k.converge(state)
 	ctx, stop := context.WithTimeout(t.Context(), time.Second)

@@ -41,7 +41,7 @@ func TestUpdate(t *testing.T) {
 	} {
 		t.Run(family, func(t *testing.T) {
 			k := newKernel(t, Options{})
-			addresses := []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("10.0.0.3/24")}, {"v0", pfx("2001:db8::2/64")}}
+			addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "10.0.0.3/24"), on("v0", "2001:db8::2/64")}
 			w := k.watchRoutes()
 			for _, from := range shapes {
 				for _, to := range shapes {
@@ -113,7 +113,7 @@ func TestUpdateBesideForeign(t *testing.T) {
 			k := newKernel(t, Options{})
 			dst := strings.Fields(c.foreign)[0]
 			c.from.Dst, c.from.Metric, c.to.Dst, c.to.Metric = pfx(dst), 10, pfx(dst), 10
-			addresses := []Address{{"v0", pfx("10.0.0.2/24")}, {"v0", pfx("2001:db8::2/64")}}
+			addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}
 			k.converge(State{Addresses: addresses, Routes: []Route{c.from}})
 			family := "-4"
 			if c.from.Dst.Addr().Is6() {
@@ -137,8 +137,8 @@ func TestSwapIsOwned(t *testing.T) {
 	for _, untagged := range []bool{false, true} {
 		k := newKernel(t, Options{})
 		k.src.untagged = untagged
-		k.converge(State{Addresses: []Address{{"v0", pfx("2001:db8::4/128")}}})
-		state := State{Addresses: []Address{{"v0", pfx("2001:db8::4/64")}}}
+		k.converge(State{Addresses: []Address{on("v0", "2001:db8::4/128")}})
+		state := State{Addresses: []Address{on("v0", "2001:db8::4/64")}}
 		if r := k.pass(state); len(r.LastApplied.addresses) != 1 || r.LastApplied.addresses[0].Address != state.Addresses[0] {
 			t.Errorf("untagged %v: owns %v", untagged, r.LastApplied.addresses)
 		}

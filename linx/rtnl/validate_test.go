@@ -11,27 +11,30 @@ import (
 func pfx(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 func ipa(s string) netip.Addr   { return netip.MustParseAddr(s) }
 
+// on gives an address of an interface.
+func on(name, prefix string) Address { return Address{Interface: name, Prefix: pfx(prefix)} }
+
 // TestBadInput: each is refused by Validate with an error that names the entry and says what would be right.
 func TestBadInput(t *testing.T) {
 	good := Route{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.2")}
 	v6 := Route{Dst: pfx("2001:db8::/32"), Gateway: ipa("2001:db8::1")}
 	route := func(r Route) State { return State{Routes: []Route{good, r}} }
-	address := func(a Address) State { return State{Addresses: []Address{{"v9", pfx("10.9.0.1/24")}, a}} }
+	address := func(a Address) State { return State{Addresses: []Address{on("v9", "10.9.0.1/24"), a}} }
 	for name, c := range map[string]struct {
 		state State
 		want  []string
 	}{
-		"address without interface":  {address(Address{"", pfx("10.0.0.1/24")}), []string{"addresses[1]", "eth0"}},
-		"interface name too long":    {address(Address{"a234567890123456", pfx("10.0.0.1/24")}), []string{"addresses[1]", "at most 15"}},
-		"interface name with slash":  {address(Address{"v0/1", pfx("10.0.0.1/24")}), []string{"addresses[1]", "slash"}},
-		"interface name with space":  {address(Address{"v 0", pfx("10.0.0.1/24")}), []string{"addresses[1]", "space"}},
-		"interface name with NUL":    {address(Address{"v\x000", pfx("10.0.0.1/24")}), []string{"addresses[1]", "NUL"}},
-		"interface named dot dot":    {address(Address{"..", pfx("10.0.0.1/24")}), []string{"addresses[1]", ".."}},
+		"address without interface":  {address(on("", "10.0.0.1/24")), []string{"addresses[1]", "eth0"}},
+		"interface name too long":    {address(on("a234567890123456", "10.0.0.1/24")), []string{"addresses[1]", "at most 15"}},
+		"interface name with slash":  {address(on("v0/1", "10.0.0.1/24")), []string{"addresses[1]", "slash"}},
+		"interface name with space":  {address(on("v 0", "10.0.0.1/24")), []string{"addresses[1]", "space"}},
+		"interface name with NUL":    {address(on("v\x000", "10.0.0.1/24")), []string{"addresses[1]", "NUL"}},
+		"interface named dot dot":    {address(on("..", "10.0.0.1/24")), []string{"addresses[1]", ".."}},
 		"address without prefix":     {address(Address{Interface: "v0"}), []string{"addresses[1]", "10.0.0.2/24"}},
-		"mapped address":             {address(Address{"v0", netip.PrefixFrom(ipa("::ffff:10.0.0.1"), 120)}), []string{"addresses[1]", "write 10.0.0.1"}},
-		"unspecified address":        {address(Address{"v0", pfx("0.0.0.0/24")}), []string{"addresses[1]", "no address of a host"}},
-		"multicast address":          {address(Address{"v0", pfx("ff02::1/64")}), []string{"addresses[1]", "no address of a host"}},
-		"same IPv4 address":          {address(Address{"v9", pfx("10.9.0.1/24")}), []string{"addresses[1]", "addresses[0]"}},
+		"mapped address":             {address(Address{Interface: "v0", Prefix: netip.PrefixFrom(ipa("::ffff:10.0.0.1"), 120)}), []string{"addresses[1]", "write 10.0.0.1"}},
+		"unspecified address":        {address(on("v0", "0.0.0.0/24")), []string{"addresses[1]", "no address of a host"}},
+		"multicast address":          {address(on("v0", "ff02::1/64")), []string{"addresses[1]", "no address of a host"}},
+		"same IPv4 address":          {address(on("v9", "10.9.0.1/24")), []string{"addresses[1]", "addresses[0]"}},
 		"host bits":                  {route(Route{Dst: pfx("10.2.0.1/16"), Gateway: ipa("10.0.0.2")}), []string{"routes[1]", "10.2.0.0/16"}},
 		"IPv6 host bits":             {route(Route{Dst: pfx("2001:db8::1/64"), Interface: "v0"}), []string{"routes[1]", "2001:db8::/64"}},
 		"prefix too long":            {route(Route{Dst: netip.PrefixFrom(ipa("10.0.0.0"), 33), Interface: "v0"}), []string{"routes[1]", "at most 32"}},
@@ -65,7 +68,7 @@ func TestBadInput(t *testing.T) {
 			[]string{"routes[1]", "routes[0]", "metric 0 means 1024"}},
 		"default twice": {State{Routes: []Route{{Gateway: ipa("10.0.0.1")}, {Dst: pfx("0.0.0.0/0"), Gateway: ipa("10.0.0.2")}}},
 			[]string{"routes[1]", "routes[0]"}},
-		"IPv6 address of two lengths": {State{Addresses: []Address{{"v0", pfx("2001:db8::1/64")}, {"v0", pfx("2001:db8::1/128")}}},
+		"IPv6 address of two lengths": {State{Addresses: []Address{on("v0", "2001:db8::1/64"), on("v0", "2001:db8::1/128")}},
 			[]string{"addresses[1]", "addresses[0]"}},
 		"several": {State{Addresses: []Address{{}}, Routes: []Route{{}}}, []string{"addresses[0]", "routes[0]"}},
 	} {
@@ -111,8 +114,8 @@ func TestBadOptions(t *testing.T) {
 func TestGoodInput(t *testing.T) {
 	err := New(linx.Self(), Options{Protocol: 186, Conflict: TakeOver}).Validate(State{
 		Addresses: []Address{
-			{"v0", pfx("10.0.0.1/24")}, {"v0", pfx("10.0.0.1/16")}, {"v1", pfx("10.0.0.1/24")}, // IPv4 knows all three apart
-			{"v0", pfx("10.0.1.0/31")}, {"lo", pfx("127.0.0.5/8")}, {"v0", pfx("fe80::1/64")},
+			on("v0", "10.0.0.1/24"), on("v0", "10.0.0.1/16"), on("v1", "10.0.0.1/24"), // IPv4 knows all three apart
+			on("v0", "10.0.1.0/31"), on("lo", "127.0.0.5/8"), on("v0", "fe80::1/64"),
 		},
 		Routes: []Route{
 			{Gateway: ipa("10.0.0.1")},
