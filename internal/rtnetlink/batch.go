@@ -115,8 +115,8 @@ func (b *Batch) pad() {
 	}
 }
 
-// request gives the bytes of request i.
-func (b *Batch) request(i int) []byte { return b.buf[b.starts[i]:b.end(i)] }
+// Request gives the bytes of request i; the length and the sequence number are filled in when it is sent.
+func (b *Batch) Request(i int) []byte { return b.buf[b.starts[i]:b.end(i)] }
 
 // end is where request i ends.
 func (b *Batch) end(i int) int {
@@ -128,7 +128,7 @@ func (b *Batch) end(i int) int {
 
 // seal fills in what the header of request i lacks.
 func (b *Batch) seal(i int, seq uint32, ack bool) {
-	r := b.request(i)
+	r := b.Request(i)
 	native.PutUint32(r, uint32(len(r)))
 	native.PutUint32(r[8:], seq)
 	flags := native.Uint16(r[6:]) &^ unix.NLM_F_ACK

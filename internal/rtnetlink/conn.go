@@ -98,7 +98,7 @@ func (c *Conn) ask(ctx context.Context, b *Batch, ack bool, fn func(typ uint16, 
 	b.seal(0, seq, ack)
 	var refused, stopped error
 	interrupted := false
-	err := c.exchange(ctx, b.request(0), func(h Header, body []byte) (last bool) {
+	err := c.exchange(ctx, b.Request(0), func(h Header, body []byte) (last bool) {
 		if h.Seq != seq {
 			return false // left over
 		}

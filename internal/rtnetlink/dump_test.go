@@ -200,7 +200,7 @@ func TestStaleAnswers(t *testing.T) {
 		b.String(unix.IFLA_IFNAME, "lo")
 		for i := range 2 {
 			b.seal(i, seq, i == 0)
-			if err := c.socket.Send(b.request(i)); err != nil {
+			if err := c.socket.Send(b.Request(i)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -255,8 +255,7 @@ func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]hop, busy map[u
 	var r route
 	askRoutes(&p.batch, false, 0, 0)
 	return p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
-		var ok bool
-		if p.hops, ok = decodeRoute(body, &r, p.hops); !ok {
+		if !p.source.decoder.decode(body, &r) {
 			return nil
 		}
 		if _, ok := ids[r.object]; !ok {

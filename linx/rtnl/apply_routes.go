@@ -41,7 +41,7 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 		p.round.again = true
 	case errors.Is(err, unix.EINVAL) && p.survey.objectOf(i) != 0:
 		p.round.again = true // its nexthop object may have gone
-	case errors.Is(err, unix.EINVAL) && p.want.routes[i].source != ip{}:
+	case errors.Is(err, unix.EINVAL) && p.want.routes[i].details().source != ip{}:
 		p.refused = append(p.refused, refused{p.routeOp(verb, i), i, err})
 		return
 	case waits(err):
@@ -125,7 +125,7 @@ func (p *pass) explainSources(ctx context.Context) {
 		return
 	}
 	for _, r := range list {
-		source := p.want.routes[r.at].source
+		source := p.want.routes[r.at].details().source
 		why, known := state[source]
 		switch {
 		case !known:

@@ -3,12 +3,14 @@ package rtnl
 import (
 	"fmt"
 	"net/netip"
+	"unique"
 
 	"golang.org/x/sys/unix"
 )
 
-// Desired and observed objects are compared as compact values: comparable, without pointers, in the kernel's
-// own numbers. A hundred thousand of them cost little memory and the garbage collector nothing.
+// Desired and observed objects are compared as compact values: comparable, in the kernel's own numbers, and
+// what few have behind a handle. A hundred thousand of them cost little memory and the garbage collector next
+// to nothing.
 
 // ip is an address without its family; IPv4 is in the first four bytes.
 type ip [16]byte
@@ -71,7 +73,8 @@ type hop struct {
 	gateway ip
 	link    int32 // 0: none, or any
 	onlink  bool
-	weight  uint8 // less 1, as rtnh_hops is
+	weight  uint8                // less 1, as rtnh_hops is
+	encap   unique.Handle[encap] // zero: none
 }
 
 // route is a route with one next hop. A desired one has the position of its interface's name in link, until
@@ -79,13 +82,12 @@ type hop struct {
 type route struct {
 	routeKey
 	hop
-	source   ip
-	mtu      uint32
-	object   uint32 // id of the nexthop object that says hop; 0: none
-	kind     uint8  // RTN_
-	scope    uint8  // RT_SCOPE_; 0 for IPv6
-	protocol uint8  // 0 for a desired one
-	strange  bool   // has what this package cannot ask for or name: never what is wanted, never deleted
+	detail   unique.Handle[detail] // zero: none; see intern
+	object   uint32                // id of the nexthop object that says hop; 0: none
+	kind     uint8                 // RTN_
+	scope    uint8                 // RT_SCOPE_; 0 for IPv6
+	protocol uint8                 // 0 for a desired one
+	strange  bool                  // has what this package cannot ask for or name: never what is wanted, never deleted
 }
 
 const (
@@ -103,8 +105,7 @@ func packRoute(r *Route, link int32) route {
 	p := route{
 		routeKey: routeKey{dst: packIP(r.Dst.Addr()), table: r.Table, metric: r.Metric, tos: r.TOS, v6: v6},
 		hop:      hop{gateway: packIP(r.Gateway), link: link, onlink: r.OnLink},
-		source:   packIP(r.Source),
-		mtu:      r.MTU,
+		detail:   packDetail(r),
 		kind:     routeTypes[r.Type].kernel,
 	}
 	if r.Dst.IsValid() {
@@ -137,11 +138,10 @@ func (r *route) unpack(name string) Route {
 		Interface: name,
 		Table:     r.table,
 		Metric:    r.metric,
-		Source:    r.source.addr(r.v6),
 		OnLink:    r.onlink,
 		TOS:       r.tos,
-		MTU:       r.mtu,
 	}
+	r.unpackDetail(&u)
 	for t := range routeTypes {
 		if routeTypes[t].kernel == r.kind {
 			u.Type = RouteType(t)
@@ -176,7 +176,7 @@ func (r *route) rejects() bool {
 // 0 for any, -1 for one that does not exist.
 func (want *route) is(seen *route, link int32) bool {
 	switch {
-	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, seen.source != want.source, seen.mtu != want.mtu:
+	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, seen.detail != want.detail:
 		return false
 	case want.rejects():
 		return true

@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"encoding/binary"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -20,12 +21,20 @@ const (
 	skipStats    = 8  // RTEXT_FILTER_SKIP_STATS
 )
 
-// decodeRoute reads a struct rtmsg and its attributes. A route with several next hops has its first one in
-// r, and all of them in hops, which is reused and has none otherwise.
-func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
-	hops = hops[:0]
+// routeDecoder decodes routes one after another, and remembers what makes that cheap.
+type routeDecoder struct {
+	hops   []hop                 // of the last one, if it has several
+	detail detail                // of the last one that has any; mostly the next one's is the same,
+	handle unique.Handle[detail] // which has this handle
+	few    detail                // being decoded
+}
+
+// decode reads a struct rtmsg and its attributes. A route with several next hops has its first one in r, and
+// all of them in d.hops.
+func (d *routeDecoder) decode(body []byte, r *route) bool {
+	d.hops = d.hops[:0]
 	if len(body) < unix.SizeofRtMsg {
-		return hops, false
+		return false
 	}
 	*r = route{
 		routeKey: routeKey{v6: body[0] == unix.AF_INET6, bits: body[1], tos: body[3], table: uint32(body[4])},
@@ -36,7 +45,14 @@ func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 	flags := native.Uint32(body[8:])
 	bySource := body[2] != 0 // IPv6 keeps these apart from all others: they are in nobody's place
 	if flags&unix.RTM_F_CLONED != 0 || bySource || !r.v6 && body[0] != unix.AF_INET {
-		return hops, false
+		return false
+	}
+	detailed := false
+	few := func() *detail {
+		if !detailed {
+			detailed, d.few = true, detail{}
+		}
+		return &d.few
 	}
 	r.onlink = flags&unix.RTNH_F_ONLINK != 0
 	for typ, v := range rtnetlink.Attributes(body[unix.SizeofRtMsg:]) {
@@ -46,7 +62,7 @@ func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 		case unix.RTA_GATEWAY:
 			copy(r.gateway[:], v)
 		case unix.RTA_PREFSRC:
-			copy(r.source[:], v)
+			copy(few().source[:], v)
 		case unix.RTA_OIF:
 			r.link = int32(uint32At(v))
 		case unix.RTA_PRIORITY:
@@ -54,22 +70,28 @@ func decodeRoute(body []byte, r *route, hops []hop) ([]hop, bool) {
 		case unix.RTA_TABLE:
 			r.table = uint32At(v)
 		case unix.RTA_METRICS:
-			r.mtu = routeMTU(v)
+			*few().metrics.of(unix.RTAX_MTU) = routeMTU(v)
 		case unix.RTA_MULTIPATH:
-			hops = decodeHops(v, hops, r)
+			d.hops = decodeHops(v, d.hops, r)
 		case rtaNextHopID:
 			r.object = uint32At(v)
 		case unix.RTA_VIA, unix.RTA_ENCAP, unix.RTA_FLOW:
 			r.strange = true
 		}
 	}
-	if len(hops) > 0 {
-		r.hop = hops[0]
+	if detailed {
+		if d.few != d.detail {
+			d.detail, d.handle = d.few, intern(&d.few)
+		}
+		r.detail = d.handle
 	}
-	if len(hops) == 1 {
-		hops = hops[:0]
+	if len(d.hops) > 0 {
+		r.hop = d.hops[0]
 	}
-	return hops, true
+	if len(d.hops) == 1 {
+		d.hops = d.hops[:0]
+	}
+	return true
 }
 
 // decodeHops reads the struct rtnexthops of a multipath route. One that this package could not name makes r

@@ -16,10 +16,7 @@ func putRoute(b *rtnetlink.Batch, flag uint16, r *route) {
 	} else {
 		putHop(b, r)
 	}
-	if r.source != (ip{}) {
-		b.Bytes(unix.RTA_PREFSRC, r.source.bytes(r.v6))
-	}
-	putMTU(b, r)
+	putDetail(b, r)
 }
 
 func putHop(b *rtnetlink.Batch, r *route) {
@@ -31,12 +28,21 @@ func putHop(b *rtnetlink.Batch, r *route) {
 	}
 }
 
-func putMTU(b *rtnetlink.Batch, r *route) {
-	if r.mtu != 0 {
-		end := b.Nest(unix.RTA_METRICS | unix.NLA_F_NESTED)
-		b.Uint32(unix.RTAX_MTU, r.mtu)
-		end()
+func putDetail(b *rtnetlink.Batch, r *route) {
+	d := r.details()
+	if d.source != (ip{}) {
+		b.Bytes(unix.RTA_PREFSRC, d.source.bytes(r.v6))
 	}
+	if d.metrics == (metrics{}) {
+		return
+	}
+	end := b.Nest(unix.RTA_METRICS | unix.NLA_F_NESTED)
+	for i, value := range d.metrics {
+		if value != 0 {
+			b.Uint32(uint16(i+1), value)
+		}
+	}
+	end()
 }
 
 // dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It
@@ -59,13 +65,9 @@ func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
 	default:
 		putHop(b, r)
 	}
-	if r.v6 {
-		return
+	if !r.v6 {
+		putDetail(b, r)
 	}
-	if r.source != (ip{}) {
-		b.Bytes(unix.RTA_PREFSRC, r.source.bytes(r.v6))
-	}
-	putMTU(b, r)
 }
 
 // putRtmsg adds the fixed part and what is part of the identity.

@@ -10,9 +10,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("\x02\x00\x08\x00\x64\x00\x00\x01\x00\x00\x00\x00\x08\x00\x06\x00\x05\x00\x00\x00\x08\x00\x02\x00\x0a\x00\x00\x00\x05\x00\x15\x00\x4c"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var r route
-		if hops, ok := decodeRoute(body, &r, nil); ok {
+		if new(routeDecoder).decode(body, &r) {
 			_ = r.unpack("v0").String()
-			_ = append(hops, r.hop)
 		}
 		var a address
 		if decodeAddress(body, &a) {

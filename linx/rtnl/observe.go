@@ -170,12 +170,11 @@ func (p *pass) dumpRoutes(ctx context.Context, v6 bool, table uint32, protocol u
 	askRoutes(&p.batch, v6, table, protocol)
 	var r route
 	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
-		var ok bool
-		if p.hops, ok = decodeRoute(body, &r, p.hops); !ok {
+		if !p.source.decoder.decode(body, &r) {
 			return nil
 		}
 		if r.v6 == v6 && (table == 0 || r.table == table) && (protocol == 0 || r.protocol == protocol) {
-			p.survey.seeRoute(&r, p.hops)
+			p.survey.seeRoute(&r, p.source.decoder.hops)
 		}
 		return nil
 	})

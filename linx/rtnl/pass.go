@@ -31,10 +31,9 @@ type pass struct {
 	began  time.Time // by the source's clock
 
 	survey *survey
-	sweep  bool     // look for ours everywhere, not only where they should be
-	hold   [2]reach // where LastApplied has routes that are not desired, by family
-	hidden bool     // it has IPv6 ones among them, which may be merged into others'
-	hops   []hop
+	sweep  bool             // look for ours everywhere, not only where they should be
+	hold   [2]reach         // where LastApplied has routes that are not desired, by family
+	hidden bool             // it has IPv6 ones among them, which may be merged into others'
 	ruled  [2]bool          // it has rules, by family
 	names  map[int32]string // of interfaces
 

@@ -32,7 +32,7 @@ type Source struct {
 	conn    *rtnetlink.Conn
 	id      linx.ID // of the namespace that what follows is about
 	survey  survey
-	hops    []hop
+	decoder routeDecoder
 	settled *index // its state was once looked for everywhere
 	objects bool   // there were nexthop objects of ours
 	filter  monitor.Filter
@@ -112,7 +112,9 @@ func (s *Source) Reconcile(ctx context.Context, desired State, last LastApplied,
 	p.report.Began = began
 	err = p.run(ctx)
 	report := p.finish()
-	s.end(p, err)
+	if err != nil {
+		s.disconnect() // whatever state it is in
+	}
 	return report, err
 }
 
@@ -209,7 +211,7 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.madeNeighbors = make(map[neighborKey]struct{})
 	v.nexthops.wanted = s.opts.NexthopObjects
 	p := &pass{
-		source: s, conn: s.conn, want: x, last: last, survey: v, hops: s.hops,
+		source: s, conn: s.conn, want: x, last: last, survey: v,
 		began: s.now(),
 		owned: last,
 		sweep: s.settled != x,
@@ -225,14 +227,6 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 		p.hidden = p.hidden || packed.v6
 	})
 	return p
-}
-
-// end keeps what the next pass can use.
-func (s *Source) end(p *pass, err error) {
-	s.hops = p.hops
-	if err != nil {
-		s.disconnect() // whatever state it is in
-	}
 }
 
 // open makes handle and connection usable, and forgets what is about another namespace.

@@ -190,7 +190,7 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 			mine = !alien && !r.strange && (own || ok)
 			f.doubt = mine && !ok
 			if mine && ok && n > 0 {
-				f.source, f.mtu = asked.source, asked.mtu // the kernel shows the first one's alone
+				f.detail = asked.detail // the kernel shows the first one's alone
 			}
 		}
 		if mine {

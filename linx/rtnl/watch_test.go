@@ -74,8 +74,9 @@ func (w *watcher) drain() (events []event, lost bool) {
 		for b := w.buf[:n]; len(b) >= unix.SizeofNlMsghdr; {
 			size := int(native.Uint32(b))
 			e := event{typ: native.Uint16(b[4:]), flags: native.Uint16(b[6:]), portID: native.Uint32(b[12:])}
-			if hops, ok := decodeRoute(b[unix.SizeofNlMsghdr:size], &e.route, nil); ok {
-				e.hops = hops
+			var d routeDecoder
+			if d.decode(b[unix.SizeofNlMsghdr:size], &e.route) {
+				e.hops = d.hops
 				events = append(events, e)
 			}
 			b = b[min(align(size), len(b)):]
