@@ -61,6 +61,8 @@ func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 				Dst: mainDst6(n), Metric: metric6, Gateway: addr("2001:db8:1::%x", 64+r.IntN(4)), Interface: "v0"})
 		}
 	}
+	s.Rules = drawRules(r, mainPriority)
+	s.Neighbors = drawNeighbors(r, "v0", "10.1.1.", "2001:db8:1::")
 	if flawed {
 		s.Routes = append(s.Routes, rtnl.Route{Dst: prefix("10.250.0.0/16"), Interface: "nowhere"})
 	}
@@ -87,6 +89,8 @@ func drawSide(r *rand.Rand, flawed bool) rtnl.State {
 				Dst: prefix("2001:db8:%d::/48", 200+n), Gateway: addr("2001:db8:2::%x", 64+r.IntN(3)), Interface: "w0"})
 		}
 	}
+	s.Rules = drawRules(r, sidePriority)
+	s.Neighbors = drawNeighbors(r, "w0", "10.2.1.", "2001:db8:2::")
 	if flawed {
 		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "nowhere", Prefix: prefix("10.251.0.1/24")})
 	}

@@ -41,6 +41,8 @@ var faults = []struct {
 	{8, addressDeleted},
 	{10, routeDeleted},
 	{6, routeReplaced},
+	{4, ruleDeleted},
+	{4, neighborChanged},
 	{14, slotToggled},
 	{5, addressTaken},
 	{3, routeTaken},

@@ -20,10 +20,12 @@ import (
 // slot is where another writer may put something. What is there is in the model; a fault fills it or
 // empties it.
 type slot struct {
-	address rtnl.Address // or
-	route   rtnl.Route   // of protocol static
-	blocks  bool         // it keeps a loop from converging: it stands where something of ours is to be
-	fixed   bool         // always there
+	address  rtnl.Address // or
+	route    rtnl.Route   // of protocol static, or
+	rule     rtnl.Rule    // likewise, or
+	neighbor rtnl.Neighbor
+	blocks   bool // it keeps a loop from converging: it stands where something of ours is to be
+	fixed    bool // always there
 }
 
 // slots are the same in every place. The fixed ones make sure that no interface's last address is one of
@@ -49,7 +51,7 @@ var slots = slices.Concat([]slot{
 	{route: rtnl.Route{Dst: mainDst(0), Gateway: addr("192.0.2.9"), Interface: "v0", Metric: metric4 + 1}},
 	{route: rtnl.Route{Dst: mainDst(1), Gateway: addr("192.0.2.9"), Interface: "v0", Metric: metric4 - 1}},
 	{route: rtnl.Route{Dst: mainDst6(0), Gateway: addr("fd00::9"), Interface: "v0", Metric: metric6 + 1}},
-}, conflicts())
+}, policySlots, conflicts())
 
 // conflicts are what takes the very place of main's routes. In IPv6 it joins them as another next hop.
 func conflicts() (slots []slot) {
@@ -65,16 +67,26 @@ func conflicts() (slots []slot) {
 }
 
 func (s *slot) String() string {
-	if s.address.Interface != "" {
+	switch {
+	case s.address.Interface != "":
 		return "foreign " + s.address.String()
+	case s.rule.Priority != 0:
+		return "foreign " + s.rule.String()
+	case s.neighbor.Interface != "":
+		return "foreign " + s.neighbor.String()
 	}
 	return "foreign " + s.route.String()
 }
 
 // line is how the witness shows what is in the slot.
 func (s *slot) line() string {
-	if s.address.Interface != "" {
+	switch {
+	case s.address.Interface != "":
 		return addressLine(s.address)
+	case s.rule.Priority != 0:
+		return ruleLine(s.rule, unix.RTPROT_STATIC)
+	case s.neighbor.Interface != "":
+		return neighborLine(s.neighbor)
 	}
 	return routeLine(s.route, unix.RTPROT_STATIC)
 }
@@ -86,6 +98,10 @@ func (s *slot) fill(k *netlink.Handle) error {
 	switch {
 	case s.address.Interface != "":
 		err = addAddress(k, s.address)
+	case s.rule.Priority != 0:
+		err = k.RuleAdd(netlinkRule(s.rule, unix.RTPROT_STATIC))
+	case s.neighbor.Interface != "":
+		err = addNeighbor(k, s.neighbor)
 	case s.route.Dst.Addr().Is6():
 		if r, err = netlinkRoute(k, s.route); err == nil {
 			err = k.RouteAppend(r)
@@ -102,8 +118,13 @@ func (s *slot) fill(k *netlink.Handle) error {
 }
 
 func (s *slot) empty(k *netlink.Handle) error {
-	if s.address.Interface != "" {
+	switch {
+	case s.address.Interface != "":
 		return deleteAddress(k, s.address)
+	case s.rule.Priority != 0:
+		return k.RuleDel(netlinkRule(s.rule, unix.RTPROT_STATIC))
+	case s.neighbor.Interface != "":
+		return deleteNeighbor(k, s.neighbor)
 	}
 	r, err := netlinkRoute(k, s.route)
 	if err != nil {
@@ -192,10 +213,16 @@ func stateLines(s rtnl.State, protocol int) (lines []string) {
 	for _, r := range s.Routes {
 		lines = append(lines, routeLine(r, protocol))
 	}
+	for _, r := range s.Rules {
+		lines = append(lines, ruleLine(r, protocol))
+	}
+	for _, n := range s.Neighbors {
+		lines = append(lines, neighborLine(n))
+	}
 	return lines
 }
 
-// look shows all addresses and routes of a place but those that the kernel makes by itself.
+// look shows all addresses, routes, rules and neighbours of a place but those that the kernel makes by itself.
 func (p *place) look() []string {
 	k := p.Netlink()
 	var lines []string
@@ -229,6 +256,7 @@ func (p *place) look() []string {
 			}
 		}
 	}
+	lines = append(lines, p.lookAtPolicy(names)...)
 	slices.Sort(lines)
 	return slices.Compact(lines) // an IPv6 dump taken while routes change repeats some
 }
@@ -280,7 +308,7 @@ func missing(want, seen []string) (lines []string) {
 	return lines
 }
 
-// foreignLines is what the model has of others' addresses and routes.
+// foreignLines is what the model has of others'.
 func (p *place) foreignLines() (lines []string) {
 	for i := range slots {
 		if p.filled[i] {
