@@ -14,8 +14,8 @@ import (
 // make both busy and help nobody: the object is left alone for a while, longer each time, and is pending.
 // Everything else is healed at full speed, and what is to be deleted is deleted.
 //
-// Objects are known by what is desired (an Address, a Route, a Neighbor, a Rule), so a fight goes on when a
-// new desired state still has them.
+// Objects are known by what is desired (an Address, a Route in words, a Neighbor, a Rule), so a fight goes on
+// when a new desired state still has them.
 type fights struct {
 	fight.Watch[fmt.Stringer]
 	log     *slog.Logger
@@ -77,8 +77,9 @@ func (f *fights) begin(x *index, last *LastApplied) {
 		switch o := object.(type) {
 		case Address:
 			return made(x.placeOfAddress(&o))
-		case Route:
-			return made(x.placeOfRoute(&o))
+		case foughtRoute:
+			i, _ := x.findRoute(&o.routeKey)
+			return made(place{aRoute, i}, i >= 0 && x.route(i).String() == o.String())
 		case Neighbor:
 			return made(x.placeOfNeighbor(&o))
 		case Rule:
@@ -99,9 +100,10 @@ func (x *index) placeOfAddress(a *Address) (at place, desired bool) {
 }
 
 func (x *index) placeOfRoute(r *Route) (at place, desired bool) {
-	packed := packRoute(r, 0)
+	link, known := x.positions[r.Interface]
+	packed := packRoute(r, link)
 	i, _ := x.findRoute(&packed.routeKey)
-	return place{aRoute, i}, i >= 0 && *x.route(i) == *r
+	return place{aRoute, i}, (known || r.Interface == "") && i >= 0 && x.routes[i] == packed
 }
 
 func (x *index) placeOfNeighbor(n *Neighbor) (at place, desired bool) {
@@ -150,6 +152,9 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 		until, held := f.Held(object, now)
 		if held {
 			err := &reconcile.FightError{By: by, Until: until}
+			if at.kind == aRoute {
+				object = x.route(at.at)
+			}
 			plan.pending = append(plan.pending, reconcile.Failure{Op: op(verb, object), Err: err})
 		}
 		return held
@@ -193,11 +198,17 @@ func without[T any](list []T, goes func(T) bool) []T {
 	return rest
 }
 
+// foughtRoute stands for a Route, which is not comparable.
+type foughtRoute struct {
+	routeKey
+	described
+}
+
 // object is what is desired there, as a value: fights are known by it.
 func (f *fights) object(at place) fmt.Stringer {
 	switch at.kind {
 	case aRoute:
-		return *f.want.route(at.at)
+		return foughtRoute{f.want.routes[at.at].routeKey, described(f.want.route(at.at).String())}
 	case aNeighbor:
 		return f.want.state.Neighbors[at.at]
 	case aRule:

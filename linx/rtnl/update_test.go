@@ -45,7 +45,7 @@ func TestUpdate(t *testing.T) {
 			w := k.watchRoutes()
 			for _, from := range shapes {
 				for _, to := range shapes {
-					if from == to {
+					if from.String() == to.String() {
 						continue
 					}
 					k.converge(State{Addresses: addresses, Routes: []Route{from}})
