@@ -2,6 +2,7 @@ package rtnl_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"net/netip"
@@ -105,6 +106,50 @@ func ExampleSource_Plan() {
 	// converged: true <nil>
 	// update route 10.1.0.0/16 via 10.0.0.9 metric 50 table 100
 	// delete route blackhole 10.2.0.0/16
+	// converged: true <nil>
+}
+
+// To begin with what is there, whoever made it: observe, edit, hand over.
+func ExampleSource_Observe() {
+	blue, err := testns.Open()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer blue.Close()
+	blue.Veth("eth0", "eth1")
+	ctx := context.Background()
+
+	other := rtnl.New(blue.Namespace(), rtnl.Options{Protocol: 100})
+	defer other.Close()
+	_, err = other.Reconcile(ctx, rtnl.State{
+		Addresses: []rtnl.Address{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.2/24")}},
+		Routes:    []rtnl.Route{{Gateway: netip.MustParseAddr("10.0.0.1")}},
+	}, rtnl.LastApplied{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	source := rtnl.New(blue.Namespace(), rtnl.Options{Conflict: rtnl.Adopt})
+	defer source.Close()
+	state, unsaid, err := source.Observe(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	data, err := json.Marshal(state)
+	fmt.Println(string(data), unsaid, err)
+
+	state.Routes = append(state.Routes, rtnl.Route{
+		Dst: netip.MustParsePrefix("10.1.0.0/16"), Gateway: netip.MustParseAddr("10.0.0.9")})
+	report, err := source.Reconcile(ctx, state, rtnl.LastApplied{}, nil)
+	for _, op := range report.Applied {
+		fmt.Println(op)
+	}
+	fmt.Println("converged:", report.Converged, err)
+	// Output:
+	// {"addresses":[{"interface":"eth0","prefix":"10.0.0.2/24"}],"routes":[{"dst":"0.0.0.0/0","gateway":"10.0.0.1","interface":"eth0"}]} [] <nil>
+	// update address 10.0.0.2/24 dev eth0
+	// create route 10.1.0.0/16 via 10.0.0.9
+	// update route default via 10.0.0.1 dev eth0
 	// converged: true <nil>
 }
 

@@ -19,11 +19,17 @@ const maximumDumps = 10
 // kernel, and what comes is checked all the same.
 func (p *pass) observe(ctx context.Context) error {
 	p.report.Observed = time.Now()
-	for range maximumDumps {
+	return p.undisturbed(func() error {
 		p.survey.reset()
 		clear(p.names)
-		err := p.read(ctx)
-		if !errors.Is(err, rtnetlink.ErrInterrupted) {
+		return p.read(ctx)
+	})
+}
+
+// undisturbed reads again what others have changed meanwhile.
+func (p *pass) undisturbed(read func() error) error {
+	for range maximumDumps {
+		if err := read(); !errors.Is(err, rtnetlink.ErrInterrupted) {
 			return err
 		}
 	}

@@ -95,10 +95,12 @@ const (
 	Throw                        // the lookup goes on in the next table
 )
 
-var routeTypes = [...]struct {
+type routeType struct {
 	name   string
 	kernel uint8
-}{
+}
+
+var routeTypes = [...]routeType{
 	Unicast:     {"unicast", unix.RTN_UNICAST},
 	Local:       {"local", unix.RTN_LOCAL},
 	Blackhole:   {"blackhole", unix.RTN_BLACKHOLE},

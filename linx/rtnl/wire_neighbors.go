@@ -8,7 +8,11 @@ import (
 	"github.com/linx-go/linx-go/internal/rtnetlink"
 )
 
-const ndaProtocol = 12 // NDA_PROTOCOL: Linux 5.0
+const (
+	ndaProtocol   = 12     // NDA_PROTOCOL: Linux 5.0
+	ndaFlagsExt   = 15     // NDA_FLAGS_EXT: Linux 5.16
+	ntfExtManaged = 1 << 0 // NTF_EXT_MANAGED
+)
 
 // neighbor is a neighbour in the kernel's terms. A desired one has the position of its interface's name in
 // link, until that is replaced by the interface's index.
@@ -46,11 +50,13 @@ type seenNeighbor struct {
 	flags    uint8
 	protocol uint8
 	strange  bool // its link-layer address is not Ethernet's
+	managed  bool // somebody has the kernel keep it resolved
+	group    bool // for the kernel it is a multicast or broadcast address
 }
 
 // learned says that the kernel has made it from what it heard, and would forget it.
 func (n *seenNeighbor) learned() bool {
-	return !n.proxy && n.state&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 && n.flags&unix.NTF_EXT_LEARNED == 0
+	return !n.proxy && !n.managed && n.state&(unix.NUD_PERMANENT|unix.NUD_NOARP) == 0 && n.flags&unix.NTF_EXT_LEARNED == 0
 }
 
 // holder describes n, in whatever state it is.
@@ -79,6 +85,7 @@ func decodeNeighbor(body []byte, n *seenNeighbor) bool {
 			v6: body[0] == unix.AF_INET6, proxy: body[10]&unix.NTF_PROXY != 0}},
 		state: native.Uint16(body[8:]),
 	}}
+	n.group = body[11] == unix.RTN_MULTICAST || body[11] == unix.RTN_BROADCAST
 	if !n.v6 && body[0] != unix.AF_INET {
 		return false
 	}
@@ -94,6 +101,8 @@ func decodeNeighbor(body []byte, n *seenNeighbor) bool {
 			copy(n.mac[:], v)
 		case ndaProtocol:
 			n.protocol = uint8At(v)
+		case ndaFlagsExt:
+			n.managed = uint32At(v)&ntfExtManaged != 0
 		}
 	}
 	return true

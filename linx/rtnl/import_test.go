@@ -1,0 +1,156 @@
+package rtnl
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// configured is what people do by ip(8), and what an observed State says of it; of what it cannot say, the
+// beginning of what is in unsaid.
+var configured = []struct{ command, said, unsaid string }{
+	{"addr add 10.0.0.2/24 dev v0", "address 10.0.0.2/24 dev v0", ""},
+	{"addr add 10.0.0.3/24 dev v0", "address 10.0.0.3/24 dev v0", ""},
+	{"addr add 10.0.1.2/24 dev v0", "address 10.0.1.2/24 dev v0", ""},
+	{"addr add 2001:db8::9/64 dev v0", "address 2001:db8::9/64 dev v0", ""},
+	{"addr add 2001:db8::3/64 dev v0", "address 2001:db8::3/64 dev v0", ""},
+	{"addr add fe80::5/64 dev v0", "address fe80::5/64 dev v0", ""},
+	{"addr add 10.0.2.1/24 dev v1", "address 10.0.2.1/24 dev v1", ""},
+	{"addr add 127.0.0.2/8 dev lo", "address 127.0.0.2/8 dev lo", ""},
+	{"addr add 10.0.5.1 peer 10.0.5.2/32 dev v1", "", "address 10.0.5.1 peer 10.0.5.2/32 dev v1"},
+
+	{"route add default via 10.0.0.1", "route default via 10.0.0.1 dev v0", ""},
+	{"route add 10.1.0.0/16 via 10.0.0.1 metric 50 table 100", "route 10.1.0.0/16 via 10.0.0.1 dev v0 metric 50 table 100", ""},
+	{"route add 10.2.0.0/16 dev v0", "route 10.2.0.0/16 dev v0", ""},
+	{"route add 10.2.0.0/16 dev v0 tos 0x10 proto bird", "route 10.2.0.0/16 tos 0x10 dev v0", ""},
+	{"route add 10.3.0.0/16 via 10.9.9.9 dev v0 onlink mtu 1400 src 10.0.0.3", "route 10.3.0.0/16 via 10.9.9.9 dev v0 src 10.0.0.3 mtu 1400 onlink", ""},
+	{"route add blackhole 10.4.0.0/16", "route blackhole 10.4.0.0/16", ""},
+	{"route add throw 10.5.0.0/16 table 300", "route throw 10.5.0.0/16 table 300", ""},
+	{"route add local 10.6.0.0/16 dev lo", "route local 10.6.0.0/16 dev lo table 255", ""},
+	{"route add 10.7.0.0/16 dev v0 scope site", "route 10.7.0.0/16 dev v0 scope site", ""},
+	{"route append 10.2.0.0/16 via 10.0.0.1", "", "route 10.2.0.0/16 via 10.0.0.1 dev v0: it is behind another"},
+	{"route add 10.8.0.0/16 via 10.0.0.1 realms 7", "", "route 10.8.0.0/16 via 10.0.0.1 dev v0"},
+	{"route add 10.8.1.0/24 via 10.0.0.1 mtu lock 1300", "", "route 10.8.1.0/24 via 10.0.0.1 dev v0 mtu 1300"},
+	{"route add multicast 232.0.0.0/8 dev v0", "", "route 232.0.0.0/8 dev v0"},
+	{"route add 10.8.2.0/24 via inet6 fe80::9 dev v0", "", "route 10.8.2.0/24 dev v0"},
+	{"-6 route add default via 2001:db8::1", "route default via 2001:db8::1 dev v0", ""},
+	{"-6 route add 2001:db8:1::/48 via fe80::9 dev v0 metric 7", "route 2001:db8:1::/48 via fe80::9 dev v0 metric 7", ""},
+	{"-6 route add unreachable 2001:db8:2::/48 table 200", "route unreachable 2001:db8:2::/48 table 200", ""},
+	{"-6 route add 2001:db8:3::/48 dev v1 mtu 1300", "route 2001:db8:3::/48 dev v1 mtu 1300", ""},
+	{"-6 route add 2001:db8:4::/48 from 2001:db8:5::/48 dev v0", "", "route 2001:db8:4::/48 dev v0: it is for packets from"},
+	{"-6 route add 2001:db8:6::/48 dev v0 expires 900", "", "route 2001:db8:6::/48 dev v0"},
+
+	{"rule add from 10.0.0.0/8 lookup 100 priority 1000", "rule from 10.0.0.0/8 lookup 100 priority 1000", ""},
+	{"rule add fwmark 5/0xff lookup main priority 1000", "rule from 0.0.0.0/0 fwmark 0x5/0xff lookup main priority 1000", ""},
+	{"rule add iif v9 ipproto tcp dport 80-90 blackhole priority 5", "rule from 0.0.0.0/0 iif v9 ipproto 6 dport 80-90 blackhole priority 5", ""},
+	{"rule add goto 2000 priority 6", "rule from 0.0.0.0/0 goto 2000 priority 6", ""},
+	{"rule add lookup main suppress_prefixlength 0 priority 7", "rule from 0.0.0.0/0 lookup main suppress_prefixlength 0 priority 7", ""},
+	{"rule add lookup 100 priority 0", "", "rule from 0.0.0.0/0 lookup 100 priority 0"},
+	{"rule add not from 10.0.0.0/8 lookup 100 priority 8", "", "rule from 10.0.0.0/8 lookup 100 priority 8"},
+	{"rule del priority 32767", "", "rule from 0.0.0.0/0 lookup 253 priority 32767: the kernel once made it"},
+	{"-6 rule add to 2001:db8::/32 prohibit priority 9", "rule from all to 2001:db8::/32 prohibit priority 9", ""},
+
+	{"neigh add 10.0.0.7 lladdr 02:00:00:00:00:07 dev v0", "neighbor 10.0.0.7 lladdr 02:00:00:00:00:07 dev v0 nud permanent", ""},
+	{"neigh add 10.0.0.6 lladdr 02:00:00:00:00:06 dev v0 nud noarp", "neighbor 10.0.0.6 lladdr 02:00:00:00:00:06 dev v0 nud noarp", ""},
+	{"neigh add 10.0.0.8 lladdr 02:00:00:00:00:08 dev v0 nud reachable", "", ""},
+	{"neigh add proxy 10.0.0.9 dev v0", "neighbor proxy 10.0.0.9 dev v0", ""},
+	{"neigh add 2001:db8::7 lladdr 02:00:00:00:00:07 dev v0 router", "", "neighbor 2001:db8::7 lladdr 02:00:00:00:00:07 dev v0 nud permanent"},
+	{"neigh add 10.0.0.10 dev v0 managed", "", "neighbor 10.0.0.10"},
+	{"neigh add 10.0.0.11 lladdr 02:00:00:00:00:11 dev v0 extern_learn", "", "neighbor 10.0.0.11"},
+}
+
+// TestObserve: what people have configured is said, or said not to be sayable.
+func TestObserve(t *testing.T) {
+	k := newKernel(t, Options{})
+	var commands, said, unsaid []string
+	for _, c := range configured {
+		commands = append(commands, c.command)
+		if c.said != "" {
+			said = append(said, c.said)
+		}
+		if c.unsaid != "" {
+			unsaid = append(unsaid, c.unsaid)
+		}
+	}
+	k.batch(commands...)
+	state, not, err := k.src.Observe(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := state.lines()
+	slices.Sort(said)
+	slices.Sort(got)
+	if !slices.Equal(got, said) {
+		t.Errorf("it says\n\t%s\nnot\n\t%s", strings.Join(got, "\n\t"), strings.Join(said, "\n\t"))
+	}
+	slices.Sort(not)
+	slices.Sort(unsaid)
+	if !slices.EqualFunc(not, unsaid, strings.HasPrefix) {
+		t.Errorf("it says not\n\t%s\nbut should not\n\t%s", strings.Join(not, "\n\t"), strings.Join(unsaid, "\n\t"))
+	}
+	if err := k.src.Validate(state); err != nil {
+		t.Error(err)
+	}
+	state.Rules = nil // which ours would stand beside
+	if plan, err := k.src.Plan(t.Context(), state, LastApplied{}); err != nil || len(plan) != 0 {
+		t.Errorf("to do where it was observed: %v (%v)", plan, err)
+	}
+}
+
+// lines are what a state says, as ip(8) takes it.
+func (s *State) lines() (lines []string) {
+	for _, a := range s.Addresses {
+		lines = append(lines, a.String())
+	}
+	for _, n := range s.Neighbors {
+		lines = append(lines, n.String())
+	}
+	for _, r := range s.Routes {
+		lines = append(lines, r.String())
+	}
+	for _, r := range s.Rules {
+		lines = append(lines, r.String())
+	}
+	return lines
+}
+
+// TestObserveReplayed: put into an empty namespace, what was observed gives the same dump, in the same order.
+func TestObserveReplayed(t *testing.T) {
+	k, empty := newKernel(t, Options{}), newKernel(t, Options{})
+	var commands []string
+	for _, c := range configured {
+		if c.said != "" {
+			commands = append(commands, c.command)
+		}
+	}
+	k.batch(commands...)
+	state, unsaid, err := k.src.Observe(t.Context())
+	if err != nil || len(unsaid) > 0 {
+		t.Fatal(err, unsaid)
+	}
+	data, err := json.Marshal(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back State
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, state) {
+		t.Fatalf("by JSON it became %+v (%v)\nof %s", back, err, data)
+	}
+	empty.converge(back)
+	if diff := k.look(unowned).differs(empty.look(unowned)); diff != "" {
+		t.Error(diff)
+	}
+	again, unsaid, err := empty.src.Observe(t.Context())
+	if err != nil || len(unsaid) > 0 || !reflect.DeepEqual(again, state) {
+		t.Errorf("observed again: %+v\nnot %+v (%v %v)", again, state, unsaid, err)
+	}
+}
+
+// unowned takes away who made an object.
+func unowned(_ string, o map[string]any) bool {
+	delete(o, "protocol")
+	delete(o, "proto")
+	return true
+}
