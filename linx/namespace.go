@@ -3,6 +3,7 @@ package linx
 import (
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -50,6 +51,37 @@ func (ns Namespace) String() string {
 	default:
 		return "self"
 	}
+}
+
+// MarshalText gives what String gives. A Namespace that Validate refuses is an error.
+func (ns Namespace) MarshalText() ([]byte, error) {
+	if err := ns.Validate(); err != nil {
+		return nil, err
+	}
+	return []byte(ns.String()), nil
+}
+
+// UnmarshalText takes what MarshalText gives.
+func (ns *Namespace) UnmarshalText(text []byte) error {
+	var named Namespace
+	switch pid, isPID := strings.CutPrefix(string(text), "pid "); {
+	case isPID:
+		n, err := strconv.Atoi(pid)
+		if err != nil {
+			return fmt.Errorf("linx: no namespace: %q; want a pid, as in \"pid 4711\"", text)
+		}
+		named = PID(n)
+	case string(text) != "self":
+		if !strings.HasPrefix(string(text), "/") {
+			return fmt.Errorf("linx: no namespace: %q; want \"self\", \"pid 4711\" or \"/run/netns/blue\"", text)
+		}
+		named = Path(string(text))
+	}
+	if err := named.Validate(); err != nil {
+		return err
+	}
+	*ns = named
+	return nil
 }
 
 // Validate reports what is wrong with the name itself, without asking the kernel: a pid that no process

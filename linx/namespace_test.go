@@ -1,6 +1,7 @@
 package linx_test
 
 import (
+	"encoding/json"
 	"math"
 	"strings"
 	"testing"
@@ -27,6 +28,39 @@ func TestNamespace(t *testing.T) {
 		}
 		if err := ns.Validate(); err != nil {
 			t.Errorf("%s: %v", ns, err)
+		}
+	}
+}
+
+// TestNamespaceText: as JSON and back, and nothing else is taken.
+func TestNamespaceText(t *testing.T) {
+	type named struct {
+		NS linx.Namespace `json:"ns,omitzero"`
+	}
+	for ns, want := range map[linx.Namespace]string{
+		linx.Self():                  `{}`,
+		linx.PID(4711):               `{"ns":"pid 4711"}`,
+		linx.Path("/run/netns/blue"): `{"ns":"/run/netns/blue"}`,
+	} {
+		data, err := json.Marshal(named{ns})
+		if err != nil || string(data) != want {
+			t.Errorf("%v: %s, %v; want %s", ns, data, err, want)
+		}
+		back := named{linx.PID(1)}
+		if ns == linx.Self() {
+			data = []byte(`{"ns":"self"}`)
+		}
+		if err := json.Unmarshal(data, &back); err != nil || back.NS != ns {
+			t.Errorf("%s: %v, %v", data, back.NS, err)
+		}
+	}
+	if data, err := json.Marshal(named{linx.PID(-1)}); err == nil {
+		t.Errorf("no pid, and yet %s", data)
+	}
+	for _, text := range []string{"", "blue", "run/netns/blue", "pid", "pid x", "pid 0", "pid:7"} {
+		ns := linx.PID(1)
+		if err := ns.UnmarshalText([]byte(text)); err == nil || ns != linx.PID(1) {
+			t.Errorf("%q: %v, %v", text, ns, err)
 		}
 	}
 }
