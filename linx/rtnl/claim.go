@@ -128,7 +128,7 @@ func (p *pass) keyOf(a *Address) addressKey {
 }
 
 func (p *pass) claimedRoutes() []Route {
-	if sameSlice(p.last.routes, p.want.state.Routes) {
+	if p.last.routes.only(p.want.state.Routes) && len(p.last.routes.but) == 0 {
 		return p.last.claims // they are all in there
 	}
 	if len(p.last.claims) == 0 && !slices.Contains(p.claims.routes, false) {
@@ -188,25 +188,26 @@ func (p *pass) ownedAddresses() []ownedAddress {
 	return out
 }
 
-func (p *pass) ownedRoutes() []Route {
+func (p *pass) ownedRoutes() routeList {
 	s := p.survey
-	if len(s.left)+len(s.extra) == 0 && !slices.ContainsFunc(s.routes, func(r standing) bool { return r != ours }) {
-		return p.want.state.Routes
-	}
-	var out []Route
+	l := routeList{all: p.want.state.Routes}
 	for i, r := range s.routes {
-		if r == ours {
-			out = append(out, *p.want.route(int32(i)))
+		if r != ours {
+			l.but = append(l.but, p.want.from[i])
 		}
 	}
+	if len(l.but) == len(l.all) {
+		l = routeList{}
+	}
+	slices.Sort(l.but)
 	for _, list := range [][]found{s.left, s.extra} {
 		for i := range list {
 			if f := &list[i]; !f.doubt {
-				out = append(out, f.unpack(p.name(f.link)))
+				l.more = append(l.more, f.unpack(p.name(f.link)))
 			}
 		}
 	}
-	return out
+	return l
 }
 
 // madeRoutes gives those that were made and not seen since.

@@ -64,8 +64,8 @@ func (f *fights) begin(x *index, last *LastApplied) {
 	for i := range last.addresses {
 		made(x.placeOfAddress(&last.addresses[i].Address))
 	}
-	for i := range last.routes {
-		made(x.placeOfRoute(&last.routes[i]))
+	for r := range last.routes.each() {
+		made(x.placeOfRoute(r))
 	}
 	for i := range last.neighbors {
 		made(x.placeOfNeighbor(&last.neighbors[i].Neighbor))

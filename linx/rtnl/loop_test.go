@@ -93,7 +93,7 @@ func TestDriftHealedByMonitor(t *testing.T) {
 	k.run("route replace blackhole 10.3.0.0/16 proto static")
 	k.eventually(func() bool {
 		r, ok := loop.LastReport()
-		return ok && r.Converged && len(r.LastApplied.routes) == len(state.Routes)-1
+		return ok && r.Converged && r.LastApplied.routes.len() == len(state.Routes)-1
 	})
 	// It satisfies ours; once it has gone, ours comes back.
 	k.run("route del blackhole 10.3.0.0/16 proto static")

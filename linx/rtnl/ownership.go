@@ -19,7 +19,7 @@ import (
 type LastApplied struct {
 	namespace linx.ID
 	addresses []ownedAddress
-	routes    []Route // often the slice of the desired state itself
+	routes    routeList
 	claims    []Route // claimed, not confirmed
 	rules     []ownedRule
 	neighbors []ownedNeighbor
@@ -64,9 +64,9 @@ type ledger struct {
 // to be made and not seen since.
 func (l LastApplied) MarshalJSON() ([]byte, error) {
 	out := ledger{Namespace: l.namespace, Addresses: l.addresses, Rules: l.rules, Neighbors: l.neighbors}
-	out.Routes = make([]ownedRoute, 0, len(l.routes)+len(l.claims))
-	for _, r := range l.routes {
-		out.Routes = append(out.Routes, ownedRoute{Route: r})
+	out.Routes = make([]ownedRoute, 0, l.routes.len()+len(l.claims))
+	for r := range l.routes.each() {
+		out.Routes = append(out.Routes, ownedRoute{Route: *r})
 	}
 	for _, r := range l.claims {
 		out.Routes = append(out.Routes, ownedRoute{Route: r, Claimed: true})
@@ -103,7 +103,7 @@ func (l *LastApplied) UnmarshalJSON(data []byte) error {
 		if in.Routes[i].Claimed {
 			out.claims = append(out.claims, in.Routes[i].Route)
 		} else {
-			out.routes = append(out.routes, in.Routes[i].Route)
+			out.routes.all = append(out.routes.all, in.Routes[i].Route)
 		}
 	}
 	*l = out
@@ -119,16 +119,20 @@ func (l LastApplied) in(namespace linx.ID) LastApplied {
 }
 
 // leftRoutes calls f for each route that was asked for and is not among the desired ones as it was then.
-// That costs nothing when l's are the desired ones themselves.
+// That costs nothing for those that are of the desired list itself.
 func (l *LastApplied) leftRoutes(x *index, f func(*Route)) {
-	lists := [][]Route{l.routes, l.claims}
-	for _, list := range lists {
-		if sameSlice(list, x.state.Routes) {
-			continue
-		}
-		for i := range list {
-			if _, desired := x.placeOfRoute(&list[i]); !desired {
-				f(&list[i])
+	routes := l.routes
+	if sameSlice(routes.all, x.state.Routes) {
+		routes = routeList{all: routes.more}
+	}
+	claims := routeList{all: l.claims}
+	if sameSlice(l.claims, x.state.Routes) {
+		claims = routeList{}
+	}
+	for _, list := range []routeList{routes, claims} {
+		for r := range list.each() {
+			if _, desired := x.placeOfRoute(r); !desired {
+				f(r)
 			}
 		}
 	}

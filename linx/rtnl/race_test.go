@@ -120,7 +120,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 			check()
 		}
 	})
-	for round := 0; updates < 2000 && ctx.Err() == nil; round++ {
+	for round := 0; (updates < 2000 || theirs.Load() < 2000) && ctx.Err() == nil; round++ {
 		r := k.pass(state(round)) // may well not converge
 		for _, op := range r.Applied {
 			if op.Verb == Update {

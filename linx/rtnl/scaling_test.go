@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"runtime"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // many gives n routes of one family in a table.
@@ -111,4 +113,28 @@ func liveThrough(t *testing.T, n int, v6 bool) []effort {
 		}
 	}
 	return []effort{first, inPlace, pass(state, n/100), pass(none, n)}
+}
+
+// TestOneAmongMany: what is ours is not copied for one route that is not, for as long as that lasts.
+func TestOneAmongMany(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := many(8000, false, 0)
+	k.converge(State{Addresses: state.Addresses})
+	theirs := k.route(Route{Dst: state.Routes[4000].Dst, Type: Blackhole}, unix.RTPROT_STATIC)
+	if err := k.Netlink().RouteAdd(theirs); err != nil {
+		t.Fatal(err)
+	}
+	var r Report
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r = k.pass(state)
+		runtime.ReadMemStats(&after)
+		if bytes := after.TotalAlloc - before.TotalAlloc; len(r.Applied) == 0 && bytes > 64<<10 {
+			t.Errorf("a pass that changes nothing took %d bytes", bytes)
+		}
+	}
+	if len(r.Failed) != 1 || len(r.Applied) != 0 || r.LastApplied.routes.len() != len(state.Routes)-1 {
+		t.Error(show(r), r.LastApplied.routes.len())
+	}
 }

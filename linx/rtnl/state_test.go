@@ -72,7 +72,7 @@ func TestLastAppliedJSON(t *testing.T) {
 			{Address: on("v0", "10.0.0.2/24"), Index: 2, Tagged: true},
 			{Address: on("v1", "2001:db8::1/64"), Index: 3, Claimed: true},
 		},
-		routes: []Route{{Gateway: ipa("10.0.0.1")}},
+		routes: routeList{all: []Route{{Gateway: ipa("10.0.0.1")}}},
 		claims: []Route{{Dst: pfx("10.0.0.0/8"), Type: Blackhole}},
 	}
 	data, err := json.Marshal(l)

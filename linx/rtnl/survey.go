@@ -267,8 +267,8 @@ func (s *survey) askedFor(f *found) (route, bool) {
 	if r, ok := lookUp(s.made, f); ok {
 		return r, true
 	}
-	if sameSlice(s.last.routes, s.want.state.Routes) && len(s.last.claims) == 0 {
-		if f.at < 0 {
+	if s.last.routes.only(s.want.state.Routes) && len(s.last.claims) == 0 {
+		if f.at < 0 || !s.last.routes.has(s.want.from[f.at]) {
 			return route{}, false
 		}
 		r := s.wanted(f.at)
@@ -276,9 +276,9 @@ func (s *survey) askedFor(f *found) (route, bool) {
 	}
 	if s.asked == nil {
 		s.asked = make(map[askedKey]route)
-		for _, list := range [][]Route{s.last.claims, s.last.routes} { // what is confirmed counts
-			for i := range list {
-				if r := packRoute(&list[i], s.linkNamed(list[i].Interface)); r.v6 {
+		for _, list := range []routeList{{all: s.last.claims}, s.last.routes} { // what is confirmed counts
+			for r := range list.each() {
+				if r := packRoute(r, s.linkNamed(r.Interface)); r.v6 {
 					s.asked[r.askedKey()] = r
 				}
 			}
