@@ -93,7 +93,6 @@ type route struct {
 const (
 	mainTable  = unix.RT_TABLE_MAIN
 	ipv6Metric = 1024 // IP6_RT_PRIO_USER: what the kernel makes of 0
-	maximumMTU = 65535 - 15
 )
 
 // packRoute gives r in the kernel's terms; link is the position of its interface's name. r is valid.
@@ -176,7 +175,7 @@ func (r *route) rejects() bool {
 // 0 for any, -1 for one that does not exist.
 func (want *route) is(seen *route, link int32) bool {
 	switch {
-	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, seen.detail != want.detail:
+	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, !want.agrees(seen):
 		return false
 	case want.rejects():
 		return true

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"bytes"
 	"unique"
 
 	"golang.org/x/sys/unix"
@@ -9,14 +10,18 @@ import (
 // detail is what few routes have, and many that have it have alike. Each is kept once, behind a unique.Handle,
 // so that a route stays small and two are compared by one word.
 type detail struct {
-	source  ip
-	metrics metrics
+	source     ip
+	metrics    metrics
+	algorithm  algorithm // of congestion control
+	preference uint8     // ICMPV6_ROUTER_PREF_; 0 for IPv4
 }
 
-// metrics are the kernel's, by RTAX_ less 1; 0: not given.
-type metrics [unix.RTAX_MAX]uint32
+// algorithm is a name, zero-terminated; an array, so that to decode it allocates nothing.
+type algorithm [maximumAlgorithm]byte
 
-func (m *metrics) of(rtax int) *uint32 { return &m[rtax-1] }
+const maximumAlgorithm = 16 // TCP_CA_NAME_MAX
+
+func (a *algorithm) String() string { return string(bytes.TrimRight(a[:], "\x00")) }
 
 // intern gives the handle of d: the zero one for the zero detail, and only for that.
 func intern(d *detail) unique.Handle[detail] {
@@ -28,8 +33,8 @@ func intern(d *detail) unique.Handle[detail] {
 
 // packDetail gives what of r is detail.
 func packDetail(r *Route) unique.Handle[detail] {
-	d := detail{source: packIP(r.Source)}
-	*d.metrics.of(unix.RTAX_MTU) = r.MTU
+	d := detail{source: packIP(r.Source), metrics: r.metrics(), preference: preferences[r.Preference].kernel}
+	copy(d.algorithm[:], r.CongCtl)
 	return intern(&d)
 }
 
@@ -37,7 +42,27 @@ func packDetail(r *Route) unique.Handle[detail] {
 func (r *route) unpackDetail(u *Route) {
 	d := r.details()
 	u.Source = d.source.addr(r.v6)
-	u.MTU = *d.metrics.of(unix.RTAX_MTU)
+	d.metrics.unpack(u)
+	u.CongCtl = d.algorithm.String()
+	u.Preference = preferenceOf(d.preference)
+}
+
+// agrees says whether seen has the detail that want asks for, and no other. What the kernel fills in is what a
+// router advertises of itself: a hop limit, an MTU, a preference.
+func (want *route) agrees(seen *route) bool {
+	if seen.detail == want.detail || seen.protocol != unix.RTPROT_RA {
+		return seen.detail == want.detail
+	}
+	asked, has := want.details(), seen.details()
+	for _, rtax := range []int{unix.RTAX_HOPLIMIT, unix.RTAX_MTU} {
+		if asked.metrics[rtax] == 0 {
+			has.metrics[rtax] = 0
+		}
+	}
+	if asked.preference == 0 {
+		has.preference = 0
+	}
+	return has == asked
 }
 
 // details gives the detail that r's handle is of.

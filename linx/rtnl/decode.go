@@ -70,7 +70,11 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 		case unix.RTA_TABLE:
 			r.table = uint32At(v)
 		case unix.RTA_METRICS:
-			*few().metrics.of(unix.RTAX_MTU) = routeMTU(v)
+			r.strange = !few().decodeMetrics(v) || r.strange
+		case unix.RTA_PREF:
+			if p := uint8At(v); p != 0 { // shown of all
+				few().preference = p
+			}
 		case unix.RTA_MULTIPATH:
 			d.hops = decodeHops(v, d.hops, r)
 		case rtaNextHopID:
@@ -115,15 +119,6 @@ func decodeHops(b []byte, hops []hop, r *route) []hop {
 		b = b[min(align(size), len(b)):]
 	}
 	return hops
-}
-
-func routeMTU(metrics []byte) uint32 {
-	for typ, v := range rtnetlink.Attributes(metrics) {
-		if typ == unix.RTAX_MTU {
-			return uint32At(v)
-		}
-	}
-	return 0
 }
 
 // decodeAddress reads a struct ifaddrmsg and its attributes.

@@ -30,8 +30,8 @@
 // that the kernel has learned from the traffic is nobody's: where a permanent one is desired it becomes
 // that.
 //
-// Another's object that already is as desired is enough: it stays the other's, and stays when we go. What
-// this package cannot say is not compared: a locked MTU, advmss. One that is otherwise, in the place of a
+// Another's object that already is as desired is enough: it stays the other's, and stays when we go. When a
+// route expires is not compared, nor what the kernel takes from a router's advertisements. One that is otherwise, in the place of a
 // desired one, is a *ConflictError in Report.Failed. Rules are never in each other's place: of two that
 // differ in who made them alone, the kernel keeps both.
 //

@@ -28,23 +28,6 @@ func putHop(b *rtnetlink.Batch, r *route) {
 	}
 }
 
-func putDetail(b *rtnetlink.Batch, r *route) {
-	d := r.details()
-	if d.source != (ip{}) {
-		b.Bytes(unix.RTA_PREFSRC, d.source.bytes(r.v6))
-	}
-	if d.metrics == (metrics{}) {
-		return
-	}
-	end := b.Nest(unix.RTA_METRICS | unix.NLA_F_NESTED)
-	for i, value := range d.metrics {
-		if value != 0 {
-			b.Uint32(uint16(i+1), value)
-		}
-	}
-	end()
-}
-
 // dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It
 // does so with the protocol even where IPv6 routes have been merged, so that another's is safe. Metric 0 it
 // takes for any, so that an IPv4 route without a metric may be mistaken for one of ours that has the same

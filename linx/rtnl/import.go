@@ -194,7 +194,7 @@ func (i *importer) routes(ctx context.Context) error {
 		switch {
 		case n > 0 && all[n-1].routeKey == r.routeKey:
 			i.unsay(u, "it is behind another of the same destination, TOS and metric")
-		case r.beyond, u.fault() != nil:
+		case r.beyond, u.fault() != nil, packDetail(&u) != r.detail:
 			i.unsay(u, beyond)
 		default:
 			i.state.Routes = append(i.state.Routes, u)
@@ -241,19 +241,10 @@ func (r *route) automatic() bool {
 func sayable(body []byte) bool {
 	for typ, v := range rtnetlink.Attributes(body[unix.SizeofRtMsg:]) {
 		switch typ {
-		case unix.RTA_DST, unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_PRIORITY, unix.RTA_PREFSRC, unix.RTA_TABLE:
-		case unix.RTA_METRICS:
-			for metric := range rtnetlink.Attributes(v) {
-				if metric != unix.RTAX_MTU {
-					return false
-				}
-			}
+		case unix.RTA_DST, unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_PRIORITY, unix.RTA_PREFSRC, unix.RTA_TABLE,
+			unix.RTA_METRICS, unix.RTA_PREF:
 		case unix.RTA_CACHEINFO: // the third field of a struct rta_cacheinfo is in how long it expires
 			if len(v) >= 12 && native.Uint32(v[8:]) != 0 {
-				return false
-			}
-		case unix.RTA_PREF:
-			if uint8At(v) != 0 {
 				return false
 			}
 		default:

@@ -36,8 +36,42 @@ type Route struct {
 	OnLink bool `json:"onlink,omitempty"`
 	// TOS restricts the route to packets with this type of service, for IPv4 only. Its lowest two bits are 0.
 	TOS uint8 `json:"tos,omitempty"`
-	// MTU is the path MTU in bytes. 0: the interface's.
+	// MTU is the path MTU in bytes, at most 65520. 0: the interface's.
 	MTU uint32 `json:"mtu,omitempty"`
+	// MTULock keeps path MTU discovery from lowering MTU.
+	MTULock bool `json:"mtuLock,omitempty"`
+	// AdvMSS is the largest TCP segment that is asked of the other end, in bytes, at most 65495. 0: as the
+	// MTU has it.
+	AdvMSS uint32 `json:"advmss,omitempty"`
+	// Window is the largest TCP window that is offered, in bytes. 0: no limit.
+	Window uint32 `json:"window,omitempty"`
+	// InitCwnd is the congestion window that TCP begins with, in segments. 0: the kernel's default, 10.
+	InitCwnd uint32 `json:"initcwnd,omitempty"`
+	// InitRwnd is the receive window that TCP begins with, in segments. 0: the kernel's default.
+	InitRwnd uint32 `json:"initrwnd,omitempty"`
+	// SSThresh is the slow start threshold that TCP begins with, in segments. 0: none.
+	SSThresh uint32 `json:"ssthresh,omitempty"`
+	// Reordering is by how many places TCP expects segments to be out of order. 0: net.ipv4.tcp_reordering.
+	Reordering uint32 `json:"reordering,omitempty"`
+	// RTOMin is the least time in milliseconds after which TCP sends again. 0: the kernel's default, 200.
+	RTOMin uint32 `json:"rtoMin,omitempty"`
+	// HopLimit is the TTL or hop limit of what this host sends, at most 255. 0: the kernel's default.
+	HopLimit uint32 `json:"hoplimit,omitempty"`
+	// QuickACK has TCP acknowledge at once.
+	QuickACK bool `json:"quickack,omitempty"`
+	// ECN has TCP ask for explicit congestion notification, whatever net.ipv4.tcp_ecn says.
+	ECN bool `json:"ecn,omitempty"`
+	// TCPUsecTS has TCP's timestamps count microseconds. Linux before 6.7 refuses it with EINVAL.
+	TCPUsecTS bool `json:"tcpUsecTS,omitempty"`
+	// CongCtl is TCP's congestion control algorithm, such as "bbr". Empty: net.ipv4.tcp_congestion_control.
+	// One that the kernel does not have is refused with EINVAL.
+	CongCtl string `json:"congctl,omitempty"`
+	// CongCtlLock keeps programs from choosing another one.
+	CongCtlLock bool `json:"congctlLock,omitempty"`
+	// FastOpenNoCookie has TCP Fast Open do without a cookie.
+	FastOpenNoCookie bool `json:"fastopenNoCookie,omitempty"`
+	// Preference is for IPv6 only. Zero: PreferenceMedium, the kernel's default.
+	Preference Preference `json:"pref,omitempty"`
 }
 
 // String gives "route 10.1.0.0/16 via 10.0.0.2 dev v0 metric 50 table 100", in the words of ip(8).
@@ -74,9 +108,7 @@ func (r Route) String() string {
 	if r.Source.IsValid() {
 		b.WriteString(" src " + r.Source.String())
 	}
-	if r.MTU != 0 {
-		b.WriteString(" mtu " + strconv.FormatUint(uint64(r.MTU), 10))
-	}
+	r.writeMetrics(&b)
 	if r.OnLink {
 		b.WriteString(" onlink")
 	}

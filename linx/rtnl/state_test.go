@@ -24,6 +24,12 @@ func TestPrint(t *testing.T) {
 		"route unreachable 0.0.0.0/0 table 7": {Dst: pfx("0.0.0.0/0"), Type: Unreachable, Table: 7},
 		"route 10.0.0.0/8 tos 0x10 via 10.0.0.2 dev v0 scope site src 10.0.0.3 mtu 1400 onlink": {Dst: pfx("10.0.0.0/8"), TOS: 16,
 			Gateway: ipa("10.0.0.2"), Interface: "v0", Scope: ScopeSite, Source: ipa("10.0.0.3"), MTU: 1400, OnLink: true},
+		"route 10.0.0.0/8 dev v0 mtu lock 1400 window 5000 ssthresh 9 advmss 1300 reordering 5 hoplimit 9 initcwnd 20 " +
+			"rto_min 50ms initrwnd 30 quickack 1 fastopen_no_cookie 1 features ecn tcp_usec_ts congctl lock reno": {
+			Dst: pfx("10.0.0.0/8"), Interface: "v0", MTU: 1400, MTULock: true, Window: 5000, SSThresh: 9, AdvMSS: 1300,
+			Reordering: 5, HopLimit: 9, InitCwnd: 20, RTOMin: 50, InitRwnd: 30, QuickACK: true, FastOpenNoCookie: true,
+			ECN: true, TCPUsecTS: true, CongCtl: "reno", CongCtlLock: true},
+		"route ::/0 dev v0 pref high": {Dst: pfx("::/0"), Interface: "v0", Preference: PreferenceHigh},
 	} {
 		if r.String() != want {
 			t.Errorf("%s, not %s", r, want)

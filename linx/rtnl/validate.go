@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"unicode"
+	"unique"
 
 	"golang.org/x/sys/unix"
 )
@@ -35,7 +36,7 @@ func (r *Route) fault() error {
 	if int(r.Scope) >= len(scopes) {
 		return fmt.Errorf("no scope: %v; the constants from ScopeDefault to ScopeHost are", r.Scope)
 	}
-	for _, check := range []func() error{r.dstFault, r.hopFault, r.familyFault, r.rangeFault} {
+	for _, check := range []func() error{r.metricFault, r.dstFault, r.hopFault, r.familyFault, r.rangeFault} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -72,8 +73,8 @@ func (r *Route) hopFault() error {
 			return errors.New("a local route takes an Interface, such as lo, and no Gateway")
 		}
 	default:
-		if gw.IsValid() || r.Interface != "" || r.Source.IsValid() || r.MTU != 0 {
-			return fmt.Errorf("%v route: packets go nowhere; leave out Gateway, Interface, Source and MTU", r.Type)
+		if gw.IsValid() || r.Interface != "" || packDetail(r) != (unique.Handle[detail]{}) {
+			return fmt.Errorf("%v route: packets go nowhere; leave out Gateway, Interface, Source, MTU and the like", r.Type)
 		}
 	}
 	if r.Interface != "" {
@@ -127,6 +128,9 @@ func (r *Route) familyFault() error {
 	if v6 && r.Scope != ScopeDefault {
 		return errors.New("IPv6 routes have no scope; leave it ScopeDefault")
 	}
+	if !v6 && r.Preference != PreferenceMedium {
+		return errors.New("IPv4 routes have no preference; leave it PreferenceMedium")
+	}
 	return nil
 }
 
@@ -134,8 +138,6 @@ func (r *Route) rangeFault() error {
 	switch {
 	case r.TOS&3 != 0:
 		return fmt.Errorf("TOS %#x: the lowest two bits are not for routing; %#x would do", r.TOS, r.TOS&^3)
-	case r.MTU > maximumMTU:
-		return fmt.Errorf("MTU %d: the kernel keeps no more than %d for a route", r.MTU, maximumMTU)
 	}
 	return nil
 }
