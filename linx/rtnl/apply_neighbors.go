@@ -37,13 +37,17 @@ func (p *pass) putNeighbors(ctx context.Context, verb reconcile.Verb, list []int
 	return p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) {
 			n := p.survey.wantedNeighbor(list[k])
-			putNeighbor(b, flags, &n, p.survey.protocol)
+			how := flags
+			if n.fdb {
+				how = p.fdbFlags(verb, &n)
+			}
+			putNeighbor(b, how, &n, p.survey.protocol)
 		},
 		func(k int, err error) {
 			switch {
 			case err == nil:
 				n := p.survey.wantedNeighbor(list[k])
-				p.survey.madeNeighbors[n.neighborKey] = struct{}{}
+				p.survey.madeNeighbors[n.neighborKey] = n
 				p.source.fights.done(place{aNeighbor, list[k]}, p.began)
 			case errors.Is(err, unix.EEXIST), errors.Is(err, unix.ENODEV):
 				p.round.again = true
@@ -60,6 +64,7 @@ func (p *pass) putNeighbors(ctx context.Context, verb reconcile.Verb, list []int
 // the address, whoever made it. So they are read once more at once before; what remains is the time between
 // two messages.
 func (p *pass) removeNeighbors(ctx context.Context, plan *difference) error {
+	p.survey.watchDragged(plan.oldNeighbors)
 	still, err := p.stillThere(ctx, plan.oldNeighbors)
 	if err != nil {
 		for i := range plan.oldNeighbors {
@@ -69,7 +74,11 @@ func (p *pass) removeNeighbors(ctx context.Context, plan *difference) error {
 	}
 	var olds []seenNeighbor
 	for i := range plan.oldNeighbors {
-		if n := &plan.oldNeighbors[i]; still(n) {
+		n := &plan.oldNeighbors[i]
+		if other := p.survey.drags(n); other != nil {
+			p.done(op(Delete, p.oldNeighbor(n)), &ConflictError{Holder: other.holder(p.name),
+				Reason: "in another VLAN, it would be deleted too"})
+		} else if still(n) {
 			olds = append(olds, *n)
 		}
 	}
@@ -101,6 +110,7 @@ func (p *pass) stillThere(ctx context.Context, olds []seenNeighbor) (still func(
 				if _, ok := now[n.neighborKey]; ok {
 					now[n.neighborKey] = *n
 				}
+				p.survey.seeDragged(n)
 			})
 			if needed = errors.Is(err, rtnetlink.ErrInterrupted) && try < maximumDumps; err != nil && !needed {
 				return nil, err
@@ -120,6 +130,6 @@ func (p *pass) neighborOp(verb reconcile.Verb, i int32) reconcile.Op {
 }
 
 func (p *pass) oldNeighbor(n *seenNeighbor) *Neighbor {
-	old := n.unpack(p.name(n.link))
+	old := n.unpack(p.name)
 	return &old
 }

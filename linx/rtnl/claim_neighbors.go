@@ -15,6 +15,10 @@ func (p *pass) claimedNeighbors() []ownedNeighbor {
 }
 
 func (p *pass) ownedNeighbor(i int32, claimed bool) ownedNeighbor {
+	if p.want.neighbors[i].fdb {
+		n := p.survey.wantedNeighbor(i)
+		return p.ownedStation(&n, claimed)
+	}
 	index := p.survey.links[p.want.neighbors[i].link].index
 	return ownedNeighbor{Neighbor: p.want.state.Neighbors[i], Index: index, Claimed: claimed}
 }
@@ -30,15 +34,15 @@ func (p *pass) ownedNeighbors() []ownedNeighbor {
 		case seen.neighbor == want:
 			out = append(out, p.ownedNeighbor(i, false))
 		default: // what it was made to be, which another has changed
-			out = append(out, p.recordsOf(want.neighborKey)...)
+			out = append(out, p.recordsOf(seen.neighborKey)...)
 		}
 		if _, made := s.madeNeighbors[want.neighborKey]; made && !p.fresh && seen.neighbor != want {
-			out = append(out, p.ownedNeighbor(i, true)) // not seen since
+			out = append(out, p.ownedNeighbor(i, !want.fdb)) // not seen since
 		}
 	}
 	for i := range s.oldNeighbors {
 		n := &s.oldNeighbors[i]
-		out = append(out, ownedNeighbor{Neighbor: n.unpack(p.name(n.link)), Index: n.link})
+		out = append(out, ownedNeighbor{Neighbor: n.unpack(p.name), Index: n.link, Via: n.to.via})
 	}
 	if slices.Equal(out, p.last.neighbors) {
 		return p.last.neighbors
@@ -48,7 +52,7 @@ func (p *pass) ownedNeighbors() []ownedNeighbor {
 
 func (p *pass) recordsOf(key neighborKey) (out []ownedNeighbor) {
 	for _, rec := range p.last.neighbors {
-		if packNeighbor(&rec.Neighbor, rec.Index).neighborKey == key {
+		if packNeighbor(&rec.Neighbor, rec.Index, rec.Via).neighborKey == key {
 			out = append(out, rec)
 		}
 	}

@@ -25,7 +25,7 @@ const (
 // ConflictError says who holds the place of a desired object.
 type ConflictError struct {
 	Holder   fmt.Stringer // the object in the way
-	Protocol int          // its rtm_protocol or IFA_PROTO; 0: it has none
+	Protocol int          // its rtm_protocol or the like; 0: it has none
 	Reason   string       // why not even TakeOver would help, or empty
 }
 

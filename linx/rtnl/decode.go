@@ -171,6 +171,9 @@ type link struct {
 	up      bool
 	promote bool // promote_secondaries: of its own, which conf.all may exceed
 	single  bool // it has but one other end, or none: loopback or point-to-point
+	master  int32
+	mac     MAC
+	forwarding
 }
 
 // decodeLink reads a struct ifinfomsg and its attributes. The name points into body.
@@ -190,6 +193,12 @@ func decodeLink(body []byte) (name []byte, l link, ok bool) {
 			name = v
 		case unix.IFLA_AF_SPEC:
 			l.promote = promotes(v)
+		case unix.IFLA_ADDRESS:
+			copy(l.mac[:], v)
+		case unix.IFLA_MASTER:
+			l.master = int32(uint32At(v))
+		case unix.IFLA_LINKINFO:
+			l.forwarding = decodeForwarding(v)
 		}
 	}
 	return name, l, len(name) > 0 && l.index > 0

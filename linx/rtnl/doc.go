@@ -28,7 +28,8 @@
 // when another changes the entry. So a neighbour is ours if it carries Options.Protocol and LastApplied
 // has it: without that record, it stays behind. Nor is one deleted that is no longer as it was made. One
 // that the kernel has learned from the traffic is nobody's: where a permanent one is desired it becomes
-// that.
+// that. Of an entry of a forwarding database (FDB) it remembers no maker: it is ours while it is just as
+// LastApplied says we made it.
 //
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. When a
 // route expires is not compared, nor what the kernel takes from a router's advertisements. One that is otherwise, in the place of a

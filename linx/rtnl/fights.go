@@ -108,7 +108,7 @@ func (x *index) placeOfRoute(r *Route) (at place, desired bool) {
 
 func (x *index) placeOfNeighbor(n *Neighbor) (at place, desired bool) {
 	link, known := x.positions[n.Interface]
-	i, there := x.neighbor[packNeighbor(n, link).neighborKey]
+	i, there := x.neighbor[packNeighbor(n, link, x.positions[n.FDB.Via]).neighborKey]
 	return place{aNeighbor, i}, known && there && x.state.Neighbors[i] == *n
 }
 

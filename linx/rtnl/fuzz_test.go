@@ -19,7 +19,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		var n seenNeighbor
 		if decodeNeighbor(body, &n) {
-			_, _ = n.unpack("v0").String(), n.holder(func(int32) string { return "v0" }).String()
+			_, _ = n.unpack(func(int32) string { return "v0" }).String(), n.holder(func(int32) string { return "v0" }).String()
 		}
 		var ru seenRule
 		if decodeRule(body, &ru) {

@@ -16,7 +16,7 @@ import (
 // Observe gives what the namespace has been configured to be, by whomever, as a State: to begin with, edit
 // and hand over, or to put into another namespace. What the kernel makes by itself is not in it, as the
 // kernel will make it again: what is of protocol kernel, redirect or ra, the addresses of lo, link-local and
-// temporary addresses that were made of prefixes, learned neighbours. The order is the same each time, and
+// temporary addresses that were made of prefixes, learned neighbours, a bridge's entries for its ports. The order is the same each time, and
 // one in which a namespace that is made so lists them alike.
 //
 // A State cannot say all that can be configured. An object that it cannot say in full is not in it but in
@@ -50,10 +50,13 @@ type importer struct {
 	state  State
 	unsaid []string
 	single map[int32]bool // interfaces on which the kernel makes neighbours of its own
+
+	forwarding map[int32]forwarding // of interfaces
+	macs       map[MAC]bool         // that interfaces have
 }
 
 func (i *importer) read(ctx context.Context) error {
-	for _, read := range []func(context.Context) error{i.links, i.addresses, i.neighbors, i.routes, i.rules} {
+	for _, read := range []func(context.Context) error{i.links, i.addresses, i.neighbors, i.stations, i.routes, i.rules} {
 		if err := read(ctx); err != nil {
 			return err
 		}
@@ -70,12 +73,13 @@ const beyond = "it has attributes that a State cannot say"
 
 // links gives the interfaces their names, which cannot be asked for in the middle of a dump.
 func (i *importer) links(ctx context.Context) error {
-	i.single = make(map[int32]bool)
+	i.single, i.forwarding, i.macs = make(map[int32]bool), make(map[int32]forwarding), make(map[MAC]bool)
 	askLinks(&i.batch)
 	err := i.conn.Dump(ctx, &i.batch, func(_ uint16, body []byte) error {
 		if name, l, ok := decodeLink(body); ok {
 			i.names[l.index] = string(name)
 			i.single[l.index] = l.single || native.Uint32(body[8:])&unix.IFF_NOARP != 0
+			i.forwarding[l.index], i.macs[l.mac] = l.forwarding, true
 		}
 		return nil
 	})
@@ -143,6 +147,9 @@ var (
 func (i *importer) neighbors(ctx context.Context) error {
 	var all []seenNeighbor
 	for _, t := range neighborTables {
+		if t.fdb {
+			continue
+		}
 		if err := i.dumpNeighbors(ctx, t, 0, func(n *seenNeighbor) { all = append(all, *n) }); err != nil {
 			return err
 		}
@@ -156,7 +163,7 @@ func (i *importer) neighbors(ctx context.Context) error {
 			continue
 		}
 		const shown = unix.NTF_PROXY | unix.NTF_OFFLOADED
-		u := n.unpack(i.name(n.link))
+		u := n.unpack(i.name)
 		if n.strange || n.managed || n.flags&^shown != 0 || u.fault() != nil {
 			i.unsay(n.holder(i.name), beyond)
 			continue

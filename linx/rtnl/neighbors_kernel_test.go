@@ -292,7 +292,7 @@ func TestNeighborOwnership(t *testing.T) {
 		t.Fatal(err)
 	}
 	cut := &pass{want: x, survey: make(neighborModel).survey(x)}
-	cut.survey.madeNeighbors = map[neighborKey]struct{}{cut.survey.wantedNeighbor(0).neighborKey: {}}
+	cut.survey.madeNeighbors = map[neighborKey]neighbor{cut.survey.wantedNeighbor(0).neighborKey: cut.survey.wantedNeighbor(0)}
 	if owned := cut.ownedNeighbors(); len(owned) != 1 || !owned[0].Claimed || owned[0].Neighbor != state.Neighbors[0] {
 		t.Errorf("made and not seen: %+v", owned)
 	}

@@ -39,7 +39,7 @@ func TestNeighborJSON(t *testing.T) {
 		t.Errorf("%s, not %s (%v)", back, text, err)
 	}
 	for in, want := range map[string]string{
-		`{"neighbors": [{"state": "reachable"}]}`:        "permanent and noarp",
+		`{"neighbors": [{"state": "reachable"}]}`:        "permanent, noarp and static",
 		`{"neighbors": [{"lladdr": "02:00"}]}`:           "six bytes",
 		`{"neighbors": [{"lladdr": "1.2.3.4.5.6.7.8"}]}`: "six bytes",
 		`{"neighbors": [{"mac": "02:00"}]}`:              "mac",

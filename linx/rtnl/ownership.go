@@ -15,7 +15,8 @@ import (
 // whatever this says; so is an address with that IFA_PROTO where the kernel has it (Linux 5.18). An
 // address without is ours only by this record, on the interface of that name and index, and never by a
 // mere claim. A neighbour is ours by both: NDA_PROTOCOL, and a record on that interface; by a claim if it is
-// just as claimed.
+// just as claimed. An entry of a forwarding database, which has no protocol, is ours if it is just as
+// recorded, and never by a mere claim.
 type LastApplied struct {
 	namespace linx.ID
 	addresses []ownedAddress
@@ -48,7 +49,8 @@ type ownedRule struct {
 // ownedNeighbor is one that we made.
 type ownedNeighbor struct {
 	Neighbor
-	Index   int32 `json:"index"` // of the interface
+	Index   int32 `json:"index"`         // of the interface
+	Via     int32 `json:"via,omitempty"` // that of FDB.Via
 	Claimed bool  `json:"claimed,omitempty"`
 }
 

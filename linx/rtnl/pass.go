@@ -128,6 +128,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	}
 	for i := range plan.oldNeighbors {
 		p.name(plan.oldNeighbors[i].link)
+		p.name(plan.oldNeighbors[i].to.via)
 	}
 	for i := range plan.oldRoutes {
 		p.name(plan.oldRoutes[i].link)

@@ -208,7 +208,7 @@ func (s *Source) use(x *index) {
 func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.want, v.last, v.made = x, &last, nil
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
-	v.madeNeighbors = make(map[neighborKey]struct{})
+	v.madeNeighbors = make(map[neighborKey]neighbor)
 	v.nexthops.wanted = s.opts.NexthopObjects
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: v,

@@ -37,7 +37,8 @@ type survey struct {
 	neighbors       []seenNeighbor           // by desired neighbour
 	oldNeighbors    []seenNeighbor           // ours, not desired
 	neighborRecords                          // what LastApplied has
-	madeNeighbors   map[neighborKey]struct{} // made or changed in this pass
+	madeNeighbors   map[neighborKey]neighbor // made or changed in this pass
+	stations                                 // those of forwarding databases
 
 	rules     []bool // by desired rule: it is in place
 	oldRules  []rule // ours, not desired, or there before

@@ -13,11 +13,19 @@ func (x *index) addNeighbors(wrong *faults) {
 	x.neighbors = make([]neighbor, len(list))
 	x.neighbor = make(map[neighborKey]int32, len(list))
 	x.neighborTables = make(map[neighborTable]bool)
+	groups := make(map[neighborKey]int32) // of forwarding databases: the first of each
 	for i := range list {
-		n := packNeighbor(&list[i], x.position(list[i].Interface))
+		n := packNeighbor(&list[i], x.position(list[i].Interface), x.position(list[i].FDB.Via))
 		if j, ok := x.neighbor[n.neighborKey]; ok {
 			wrong.add("neighbors", i, fmt.Errorf("%v: neighbors[%d] is the same one, %v; an interface has a neighbour once",
 				list[i], j, list[j]))
+		}
+		if first, ok := groups[n.group()]; n.fdb && ok {
+			if err := n.groupFault(&x.neighbors[first]); err != nil {
+				wrong.add("neighbors", i, fmt.Errorf("%v: neighbors[%d] is %v: %w", list[i], first, list[first], err))
+			}
+		} else if n.fdb {
+			groups[n.group()] = int32(i)
 		}
 		x.neighbors[i], x.neighbor[n.neighborKey] = n, int32(i)
 		x.neighborTables[n.neighborTable] = true
@@ -35,10 +43,10 @@ type neighborRecords struct {
 func (p *pass) readNeighbors(ctx context.Context) error {
 	s := p.survey
 	s.neighborRecords = p.neighborRecords()
-	only := p.onlyNeighborLink()
+	s.placeStations()
 	for _, t := range neighborTables {
 		if p.want.neighborTables[t] || s.tables[t] {
-			if err := p.dumpNeighbors(ctx, t, only, s.seeNeighbor); err != nil {
+			if err := p.dumpNeighbors(ctx, t, p.onlyNeighborLink(t.fdb), s.seeNeighbor); err != nil {
 				return err
 			}
 		}
@@ -73,7 +81,10 @@ func (p *pass) neighborRecords() neighborRecords {
 		if p.name(rec.Index) != rec.Interface {
 			continue
 		}
-		n := packNeighbor(&rec.Neighbor, rec.Index)
+		n := packNeighbor(&rec.Neighbor, rec.Index, rec.Via)
+		if n.fdb && (rec.Claimed || p.name(rec.Via) != rec.FDB.Via) {
+			continue
+		}
 		r.exact[n] = struct{}{}
 		r.tables[n.neighborTable] = true
 		if !rec.Claimed {
@@ -84,18 +95,22 @@ func (p *pass) neighborRecords() neighborRecords {
 }
 
 // onlyNeighborLink gives the index of the interface that all neighbours are on, those that are wanted and
-// those that are ours; else 0.
-func (p *pass) onlyNeighborLink() int32 {
+// those that are ours; else 0. The place of an entry of a bridge may be held on any of its ports.
+func (p *pass) onlyNeighborLink(fdb bool) int32 {
 	only := int32(0)
 	for i := range p.want.neighbors {
-		index := p.survey.links[p.want.neighbors[i].link].index
-		if index == 0 || i > 0 && index != only {
+		n := &p.want.neighbors[i]
+		if n.fdb != fdb {
+			continue
+		}
+		l := &p.survey.links[n.link]
+		if l.index == 0 || only != 0 && l.index != only || n.master || fdb && l.bridge {
 			return 0
 		}
-		only = index
+		only = l.index
 	}
 	for n := range p.survey.exact {
-		if n.link != only {
+		if n.fdb == fdb && (n.link != only || n.master) {
 			return 0
 		}
 	}
@@ -103,7 +118,11 @@ func (p *pass) onlyNeighborLink() int32 {
 }
 
 func (s *survey) seeNeighbor(n *seenNeighbor) {
-	if position, ok := s.at[n.link]; ok {
+	if n.fdb {
+		if s.seeStation(n) {
+			return
+		}
+	} else if position, ok := s.at[n.link]; ok {
 		key := n.neighborKey
 		key.link = position
 		if i, ok := s.want.neighbor[key]; ok {
@@ -120,6 +139,9 @@ func (s *survey) seeNeighbor(n *seenNeighbor) {
 // ownsNeighbor says whether an observed neighbour is ours. The kernel lets others change one and keeps its
 // protocol, so that this alone is no proof, only needed.
 func (s *survey) ownsNeighbor(n *seenNeighbor) bool {
+	if n.fdb {
+		return s.ownsStation(n)
+	}
 	if n.protocol != s.protocol || n.strange {
 		return false
 	}
@@ -132,7 +154,11 @@ func (s *survey) ownsNeighbor(n *seenNeighbor) bool {
 // wantedNeighbor gives a desired neighbour with its interface's index for link: 0 if it does not exist.
 func (s *survey) wantedNeighbor(i int32) neighbor {
 	n := s.want.neighbors[i]
-	n.link = s.links[n.link].index
+	if n.fdb {
+		s.locateStation(&n)
+	} else {
+		n.link = s.links[n.link].index
+	}
 	return n
 }
 
@@ -144,6 +170,10 @@ func (s *survey) diffNeighbors(d *difference, policy ConflictPolicy, name namer)
 	d.oldNeighbors = s.oldNeighbors
 	for n := range s.neighbors {
 		i, seen, want := int32(n), &s.neighbors[n], &s.want.state.Neighbors[n]
+		if s.want.neighbors[i].fdb {
+			s.diffStation(d, i, policy, name)
+			continue
+		}
 		if !seen.there {
 			n := &s.want.neighbors[i]
 			if err := s.absence(n.link); err != nil {

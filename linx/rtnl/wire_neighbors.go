@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -18,8 +19,10 @@ const (
 // link, until that is replaced by the interface's index.
 type neighbor struct {
 	neighborKey
-	mac   MAC
-	state uint16 // NUD_; NUD_PERMANENT for a proxy
+	mac    MAC
+	state  uint16 // NUD_; NUD_PERMANENT for a proxy
+	to     remote // of an entry of a vxlan's forwarding database
+	sticky bool   // of one of a bridge's
 }
 
 // neighborKey is a neighbour's identity.
@@ -27,20 +30,27 @@ type neighborKey struct {
 	dst  ip
 	link int32
 	neighborTable
+	fdbKey
 }
 
-// neighborTable is what the kernel keeps apart.
-type neighborTable struct{ v6, proxy bool }
+// neighborTable is what the kernel keeps apart. There is one of forwarding databases, where v6 means nothing.
+type neighborTable struct{ v6, proxy, fdb bool }
 
-var neighborTables = [...]neighborTable{{false, false}, {false, true}, {true, false}, {true, true}}
+var neighborTables = [...]neighborTable{{}, {proxy: true}, {v6: true}, {v6: true, proxy: true}, {fdb: true}}
 
-// packNeighbor gives n in the kernel's terms; link is the position or index of its interface. n is valid.
-func packNeighbor(n *Neighbor, link int32) neighbor {
-	return neighbor{
-		neighborKey: neighborKey{packIP(n.Destination), link, neighborTable{n.Destination.Is6(), n.Proxy}},
-		mac:         n.LinkAddr,
-		state:       neighborStates[n.State].kernel,
+// packNeighbor gives n in the kernel's terms; link is the position or index of its interface, via that of
+// its FDB.Via. n is valid.
+func packNeighbor(n *Neighbor, link, via int32) neighbor {
+	p := neighbor{
+		neighborKey: neighborKey{dst: packIP(n.Destination), link: link,
+			neighborTable: neighborTable{v6: n.Destination.Is6(), proxy: n.Proxy}},
+		mac:   n.LinkAddr,
+		state: neighborStates[n.State].kernel,
 	}
+	if n.FDB != (FDB{}) {
+		p.packFDB(n, via)
+	}
+	return p
 }
 
 // seenNeighbor is a neighbour as the kernel shows it.
@@ -49,9 +59,10 @@ type seenNeighbor struct {
 	there    bool // false: there is none
 	flags    uint8
 	protocol uint8
-	strange  bool // its link-layer address is not Ethernet's
-	managed  bool // somebody has the kernel keep it resolved
-	group    bool // for the kernel it is a multicast or broadcast address
+	bridge   int32 // whose forwarding database it is in; 0: none
+	strange  bool  // it has what this package cannot say, as a link-layer address that is not Ethernet's
+	managed  bool  // somebody has the kernel keep it resolved
+	group    bool  // for the kernel it is a multicast or broadcast address
 }
 
 // learned says that the kernel has made it from what it heard, and would forget it.
@@ -61,14 +72,21 @@ func (n *seenNeighbor) learned() bool {
 
 // holder describes n, in whatever state it is.
 func (n *seenNeighbor) holder(name namer) fmt.Stringer {
-	if n.learned() {
+	switch u := n.unpack(name); {
+	case n.fdb && n.learned():
+		return described(strings.TrimSuffix(u.String(), " "+u.State.String()) + ", learned")
+	case n.learned():
 		return described(fmt.Sprintf("neighbor %v lladdr %v dev %s, learned", n.dst.addr(n.v6), n.mac, name(n.link)))
+	default:
+		return u
 	}
-	return n.unpack(name(n.link))
 }
 
-func (n *neighbor) unpack(name string) Neighbor {
-	u := Neighbor{Interface: name, Destination: n.dst.addr(n.v6), LinkAddr: n.mac, Proxy: n.proxy}
+func (n *neighbor) unpack(name namer) Neighbor {
+	if n.fdb {
+		return n.unpackFDB(name)
+	}
+	u := Neighbor{Interface: name(n.link), Destination: n.dst.addr(n.v6), LinkAddr: n.mac, Proxy: n.proxy}
 	if !n.proxy && n.state&unix.NUD_NOARP != 0 {
 		u.State = NoARP
 	}
@@ -85,6 +103,11 @@ func decodeNeighbor(body []byte, n *seenNeighbor) bool {
 			v6: body[0] == unix.AF_INET6, proxy: body[10]&unix.NTF_PROXY != 0}},
 		state: native.Uint16(body[8:]),
 	}}
+	if body[0] == unix.AF_BRIDGE {
+		n.neighborTable = neighborTable{fdb: true}
+		decodeFDB(body[unix.SizeofNdMsg:], n)
+		return true
+	}
 	n.group = body[11] == unix.RTN_MULTICAST || body[11] == unix.RTN_BROADCAST
 	if !n.v6 && body[0] != unix.AF_INET {
 		return false
@@ -111,6 +134,10 @@ func decodeNeighbor(body []byte, n *seenNeighbor) bool {
 // putNeighbor adds a request that creates n, with NLM_F_CREATE and NLM_F_EXCL, or changes what is there,
 // with NLM_F_REPLACE alone. A proxy comes to be in either way: the kernel looks at no flag.
 func putNeighbor(b *rtnetlink.Batch, flags uint16, n *neighbor, protocol uint8) {
+	if n.fdb {
+		putFDB(b, unix.RTM_NEWNEIGH, flags, n)
+		return
+	}
 	b.Begin(unix.RTM_NEWNEIGH, flags)
 	putNdmsg(b, n)
 	if n.mac != (MAC{}) {
@@ -119,8 +146,13 @@ func putNeighbor(b *rtnetlink.Batch, flags uint16, n *neighbor, protocol uint8) 
 	b.Uint8(ndaProtocol, protocol)
 }
 
-// dropNeighbor adds a request that deletes n. The kernel compares the identity alone.
+// dropNeighbor adds a request that deletes n. The kernel compares the identity alone; of an entry of a
+// forwarding database, where it leads too.
 func dropNeighbor(b *rtnetlink.Batch, n *neighbor) {
+	if n.fdb {
+		putFDB(b, unix.RTM_DELNEIGH, 0, n)
+		return
+	}
 	b.Begin(unix.RTM_DELNEIGH, 0)
 	putNdmsg(b, n)
 }
@@ -142,9 +174,13 @@ func askNeighbors(b *rtnetlink.Batch, t neighborTable, link int32) {
 	b.Reset()
 	b.Begin(unix.RTM_GETNEIGH, unix.NLM_F_DUMP)
 	var fixed [unix.SizeofNdMsg]byte
-	fixed[0] = family(t.v6)
-	if t.proxy {
-		fixed[10] = unix.NTF_PROXY
+	switch {
+	case t.fdb:
+		fixed[0] = unix.AF_BRIDGE
+	case t.proxy:
+		fixed[0], fixed[10] = family(t.v6), unix.NTF_PROXY
+	default:
+		fixed[0] = family(t.v6)
 	}
 	b.Raw(fixed[:])
 	if link != 0 {
