@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
@@ -12,13 +13,20 @@ import (
 // needs several steps has half done when it is cut short.
 const chunk = 2048
 
+// shapingSteps is how many of apply's first steps are about interfaces themselves.
+const shapingSteps = 3
+
+var errShaped = errors.New("interfaces have changed, and were not looked at again")
+
 // apply carries out a plan: what is new in the order in which one thing needs another, then what is old in
 // reverse. The error says that it was cut short; what was not tried is pending by then.
 func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
+		p.remakeLinks, p.addLinks, p.changeLinks,
 		p.replaceAddresses, p.addAddresses, p.addNeighbors, p.updateNeighbors,
 		p.addNexthops, p.addRoutes, p.updateRoutes, p.addRules,
 		p.removeRules, p.removeRoutes, p.removeNexthops, p.removeNeighbors, p.removeAddresses,
+		p.restoreLinks, p.removeLinks,
 	}
 	defer p.explainSources(ctx)
 	p.report.Applied = slices.Grow(p.report.Applied, plan.size())
@@ -27,6 +35,11 @@ func (p *pass) apply(ctx context.Context, plan *difference) error {
 		if err := step(ctx, plan); err != nil {
 			p.skip(plan, n+1, err)
 			return p.explain("changing what is there", err)
+		}
+		if n == shapingSteps-1 && p.round.shaped && p.shaping.rounds < maximumShapings {
+			p.shaping.rounds++
+			p.skip(plan, n+1, errShaped)
+			return nil
 		}
 	}
 	return nil
@@ -53,8 +66,11 @@ func (plan *difference) ops(p *pass) []reconcile.Op {
 
 // steps lists it by the steps of apply.
 func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 0, 13)
+	steps := make([][]reconcile.Op, 0, 18)
 	step := func(lists ...[]reconcile.Op) { steps = append(steps, slices.Concat(lists...)) }
+	step(opsOf(plan.remakes, func(o *oldLink) reconcile.Op { return op(Delete, o) }))
+	step(opsOf(plan.newLinks, func(n *newLink) reconcile.Op { return p.linkOp(Create, n.at) }))
+	step(opsOf(plan.linkChanges, p.changeOp))
 	step(opsOf(plan.swaps, func(s *swap) reconcile.Op { return p.addressOp(Update, s.at) }))
 	step(opsOf(plan.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) }),
 		opsOf(plan.marks, func(i *int32) reconcile.Op { return p.addressOp(Update, *i) }))
@@ -71,6 +87,8 @@ func (plan *difference) steps(p *pass) [][]reconcile.Op {
 	step(opsOf(plan.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
 	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
 	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
+	step(opsOf(plan.restores, p.changeOp))
+	step(opsOf(plan.oldLinks, func(o *oldLink) reconcile.Op { return op(Delete, o) }))
 	return steps
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
@@ -16,6 +17,7 @@ type claims struct {
 	routes    []bool
 	rules     []bool
 	neighbors []bool
+	links     []newLink
 }
 
 // claimAll claims what the plan takes and no claim of this pass covers. A claim takes time, in which
@@ -37,7 +39,7 @@ func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err 
 		p.postpone(plan, err)
 		return false, err
 	}
-	before := slices.Clone(p.survey.links)
+	before, shapes := slices.Clone(p.survey.links), p.survey.seenLinks
 	clear(p.survey.links)
 	clear(p.survey.at)
 	if err := p.readLinks(ctx); err != nil && !errors.Is(err, rtnetlink.ErrInterrupted) {
@@ -45,7 +47,7 @@ func (p *pass) claimAll(ctx context.Context, plan *difference) (moved bool, err 
 		p.seen = false // its interfaces are lost, and nothing was changed since p.owned
 		return false, err
 	}
-	return !slices.Equal(before, p.survey.links), nil
+	return !slices.Equal(before, p.survey.links) || !reflect.DeepEqual(shapes, p.survey.seenLinks), nil
 }
 
 // claimFor gives the ownership to claim before plan is applied: what was owned before, and all that this
@@ -64,6 +66,9 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	add := func(covered []bool, i int32) {
 		needed = needed || !covered[i]
 		covered[i] = true
+	}
+	if p.claimLinks(plan) {
+		needed = true
 	}
 	for _, list := range [][]int32{plan.newAddresses, plan.marks} {
 		for _, i := range list {
@@ -97,6 +102,8 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 		claims:    p.claimedRoutes(),
 		rules:     p.claimedRules(),
 		neighbors: p.claimedNeighbors(),
+		links:     p.claimedLinks(),
+		adjusted:  slices.Clone(p.survey.adjustment),
 	}, true
 }
 
@@ -155,6 +162,8 @@ func (p *pass) ownership() LastApplied {
 		claims:    p.madeRoutes(),
 		rules:     p.ownedRules(),
 		neighbors: p.ownedNeighbors(),
+		links:     p.ownedLinks(),
+		adjusted:  p.ownedAdjustments(),
 	}
 }
 

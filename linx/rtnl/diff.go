@@ -28,7 +28,12 @@ type difference struct {
 	neighborUpdates []int32
 	oldNeighbors    []seenNeighbor // ours, not desired
 	newRules        []int32
-	oldRules        []rule // ours, not desired
+	oldRules        []rule    // ours, not desired
+	remakes         []oldLink // to be deleted first, and made anew
+	newLinks        []newLink
+	linkChanges     []linkChange
+	restores        []linkChange
+	oldLinks        []oldLink // ours, not desired
 	failed          []reconcile.Failure
 	pending         []reconcile.Failure
 	amiss           map[fmt.Stringer]bool // what needs a repair, now or after a truce; nil while nobody fights
@@ -52,6 +57,7 @@ func (d *difference) size() int {
 		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
 		len(d.newNeighbors) + len(d.neighborUpdates) + len(d.oldNeighbors) +
 		len(d.newRules) + len(d.oldRules) +
+		len(d.remakes) + len(d.newLinks) + len(d.linkChanges) + len(d.restores) + len(d.oldLinks) +
 		len(d.newHops) + len(d.rehops) + len(d.oldHops)
 }
 
@@ -72,6 +78,7 @@ type namer func(index int32) string
 // diff compares. owns says which observed addresses are ours.
 func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name namer) *difference {
 	d := new(difference)
+	s.diffLinks(d, policy)
 	s.diffAddresses(d, policy, owns, name)
 	s.diffRoutes(d, policy, name)
 	s.diffNeighbors(d, policy, name)

@@ -23,6 +23,7 @@ type fights struct {
 	want    *index
 	applied [kinds][]bool         // by position: what was made before, and so is repaired
 	refused map[Address]time.Time // since when another host is seen to have it
+	excused bool                  // interfaces have changed in this pass: what fell with them is no fight
 }
 
 // kind is what an object is.
@@ -33,6 +34,7 @@ const (
 	aRoute
 	aNeighbor
 	aRule
+	aLink
 	kinds
 )
 
@@ -54,6 +56,7 @@ func (f *fights) begin(x *index, last *LastApplied) {
 		aRoute:    make([]bool, len(x.routes)),
 		aNeighbor: make([]bool, len(x.neighbors)),
 		aRule:     make([]bool, len(x.rules)),
+		aLink:     make([]bool, len(x.state.Links)),
 	}
 	made := func(at place, desired bool) bool {
 		if desired {
@@ -73,6 +76,12 @@ func (f *fights) begin(x *index, last *LastApplied) {
 	for i := range last.rules {
 		made(x.placeOfRule(&last.rules[i].Rule))
 	}
+	for i := range last.links {
+		made(x.placeOfLink(last.links[i].Name, foughtOver(&last.links[i].Link)))
+	}
+	for i := range last.adjusted {
+		made(x.placeOfAdjustment(&last.adjusted[i]))
+	}
 	over := f.Keep(func(object fmt.Stringer) bool {
 		switch o := object.(type) {
 		case Address:
@@ -80,6 +89,8 @@ func (f *fights) begin(x *index, last *LastApplied) {
 		case foughtRoute:
 			i, _ := x.findRoute(&o.routeKey)
 			return made(place{aRoute, i}, i >= 0 && x.route(i).String() == o.String())
+		case foughtLink:
+			return made(x.placeOfLink(o.name, o))
 		case Neighbor:
 			return made(x.placeOfNeighbor(&o))
 		case Rule:
@@ -119,7 +130,7 @@ func (x *index) placeOfRule(r *Rule) (at place, desired bool) {
 
 // done notes that an object has been created or updated.
 func (f *fights) done(at place, now time.Time) {
-	if applied := &f.applied[at.kind][at.at]; !*applied {
+	if applied := &f.applied[at.kind][at.at]; !*applied || f.excused && at.kind != aLink {
 		*applied = true
 	} else if f.Repaired(f.object(at), now) {
 		f.log.Warn("another writer keeps undoing what is desired: left alone for longer and longer",
@@ -159,6 +170,9 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 		}
 		return held
 	}
+	plan.remakes = without(plan.remakes, func(o oldLink) bool { return held(Update, place{aLink, o.at}, "") })
+	plan.newLinks = without(plan.newLinks, func(n newLink) bool { return held(Create, place{aLink, n.at}, "") })
+	plan.linkChanges = without(plan.linkChanges, func(c linkChange) bool { return held(Update, place{aLink, c.at}, "") })
 	plan.newAddresses = without(plan.newAddresses, func(i int32) bool { return held(Create, place{anAddress, i}, "") })
 	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, protocolName(int(s.old.protocol))) })
 	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })
@@ -207,6 +221,8 @@ type foughtRoute struct {
 // object is what is desired there, as a value: fights are known by it.
 func (f *fights) object(at place) fmt.Stringer {
 	switch at.kind {
+	case aLink:
+		return foughtOver(&f.want.state.Links[at.at])
 	case aRoute:
 		return foughtRoute{f.want.routes[at.at].routeKey, described(f.want.route(at.at).String())}
 	case aNeighbor:

@@ -27,6 +27,10 @@ type index struct {
 	rule      map[rule]int32
 	ruled     [2]bool // there are IPv4, IPv6 rules
 
+	link      map[string]int32 // by name: the position in state.Links
+	linkOrder []int32          // state.Links, each behind what it needs
+	peer      map[string]int32 // by name: the veth that makes it as its other end
+
 	neighbors      []neighbor // as state.Neighbors
 	neighbor       map[neighborKey]int32
 	neighborTables map[neighborTable]bool // that they are in
@@ -66,6 +70,9 @@ func which(v6 bool) int {
 // newIndex checks state. The error names the entries that are wrong, of which it lists the first few.
 func newIndex(state State) (*index, error) {
 	var wrong faults
+	for i := range state.Links {
+		wrong.add("links", i, state.Links[i].fault())
+	}
 	for i := range state.Addresses {
 		wrong.add("addresses", i, state.Addresses[i].fault())
 	}
@@ -92,6 +99,7 @@ func newIndex(state State) (*index, error) {
 		slots:     make([]int32, slotsFor(len(state.Routes))),
 		seed:      maphash.MakeSeed(),
 	}
+	x.addLinks(&wrong)
 	for i := range x.addresses {
 		wrong.add("addresses", i, x.addAddress(int32(i)))
 	}

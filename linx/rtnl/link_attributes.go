@@ -29,6 +29,16 @@ var linkAttributes = [...]linkAttribute{
 	{"state", func(l *Link) string { return l.Admin.String() }},
 }
 
+// attributeNamed gives one of linkAttributes.
+func attributeNamed(name string) *linkAttribute {
+	for i := range linkAttributes {
+		if linkAttributes[i].name == name {
+			return &linkAttributes[i]
+		}
+	}
+	return nil
+}
+
 // words gives " mtu 1400", as ip(8) wants it.
 func (a *linkAttribute) words(value string) string {
 	switch {

@@ -62,6 +62,9 @@ func (p *pass) read(ctx context.Context) error {
 
 // readLinks reads the interfaces that are named. A host may have thousands, and a state name one.
 func (p *pass) readLinks(ctx context.Context) error {
+	if p.shapes() {
+		return p.explain("reading interfaces", p.readAllLinks(ctx))
+	}
 	see := func(_ uint16, body []byte) error {
 		if name, l, ok := decodeLink(body); ok {
 			p.survey.seeLink(name, l)

@@ -24,6 +24,8 @@ type LastApplied struct {
 	claims    []Route // claimed, not confirmed
 	rules     []ownedRule
 	neighbors []ownedNeighbor
+	links     []ownedLink
+	adjusted  []adjustment
 }
 
 // ownedAddress is one that we made.
@@ -56,6 +58,8 @@ type ownedNeighbor struct {
 
 type ledger struct {
 	Namespace linx.ID         `json:"namespace,omitempty"`
+	Links     []ownedLink     `json:"links,omitempty"`
+	Adjusted  []adjustment    `json:"adjusted,omitempty"`
 	Addresses []ownedAddress  `json:"addresses,omitempty"`
 	Neighbors []ownedNeighbor `json:"neighbors,omitempty"`
 	Routes    []ownedRoute    `json:"routes,omitempty"`
@@ -65,7 +69,7 @@ type ledger struct {
 // MarshalJSON gives an object with the namespace's ID and what is owned there; a "claimed" entry was about
 // to be made and not seen since.
 func (l LastApplied) MarshalJSON() ([]byte, error) {
-	out := ledger{Namespace: l.namespace, Addresses: l.addresses, Rules: l.rules, Neighbors: l.neighbors}
+	out := ledger{Namespace: l.namespace, Links: l.links, Adjusted: l.adjusted, Addresses: l.addresses, Rules: l.rules, Neighbors: l.neighbors}
 	out.Routes = make([]ownedRoute, 0, l.routes.len()+len(l.claims))
 	for r := range l.routes.each() {
 		out.Routes = append(out.Routes, ownedRoute{Route: *r})
@@ -82,7 +86,18 @@ func (l *LastApplied) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &in); err != nil {
 		return fmt.Errorf("rtnl: last applied: %w", err)
 	}
-	out := LastApplied{namespace: in.Namespace, addresses: in.Addresses, rules: in.Rules, neighbors: in.Neighbors}
+	out := LastApplied{namespace: in.Namespace, links: in.Links, adjusted: in.Adjusted,
+		addresses: in.Addresses, rules: in.Rules, neighbors: in.Neighbors}
+	for i := range in.Links {
+		if err := in.Links[i].fault(); err != nil {
+			return fmt.Errorf("rtnl: last applied: links[%d]: %w", i, err)
+		}
+	}
+	for i := range in.Adjusted {
+		if err := in.Adjusted[i].fault(); err != nil {
+			return fmt.Errorf("rtnl: last applied: adjusted[%d]: %w", i, err)
+		}
+	}
 	for i := range in.Addresses {
 		if err := in.Addresses[i].fault(); err != nil {
 			return fmt.Errorf("rtnl: last applied: addresses[%d]: %w", i, err)

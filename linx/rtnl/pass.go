@@ -41,6 +41,7 @@ type pass struct {
 	made    map[addressKey]struct{}     // addresses made in this pass
 	used    map[uint32]bool             // nexthop objects of ours that others use
 	claims  claims
+	shaping shaping
 	owned   LastApplied // by the time that the observation under way began
 	seen    bool        // it was completed,
 	fresh   bool        // and nothing was changed since
@@ -57,6 +58,9 @@ type round struct {
 	created      []int32 // desired routes
 	createdRules []int32
 	removed      map[addressKey]struct{} // addresses
+	shaped       bool                    // interfaces were made, changed or deleted
+	createdLinks []newLink
+	removedLinks []int32
 }
 
 // run observes and applies until there is nothing more to do, or nothing more that can be done.
@@ -85,7 +89,11 @@ func (p *pass) run(ctx context.Context) error {
 			continue // what was observed is about other interfaces
 		}
 		p.fresh, p.round = false, round{removed: make(map[addressKey]struct{})}
+		shaped := p.shaping.rounds
 		err = p.apply(ctx, plan)
+		if p.shaping.rounds > shaped {
+			n-- // it was about interfaces alone
+		}
 		p.report.Failed = append(plan.failed, p.round.failed...)
 		p.report.Pending = append(plan.pending, p.round.pending...)
 		if err != nil {

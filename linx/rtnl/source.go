@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -173,6 +174,7 @@ func (s *Source) prepare(x *index, last LastApplied) (*pass, error) {
 		s.survey.alien = nil
 	}
 	s.fights.begin(x, &last)
+	s.fights.excused = false
 	return s.newPass(x, last, &s.survey), nil
 }
 
@@ -209,14 +211,19 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.want, v.last, v.made = x, &last, nil
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
 	v.madeNeighbors = make(map[neighborKey]neighbor)
+	v.madeLinks, v.choices, v.adjustment = nil, nil, slices.Clone(last.adjusted)
 	v.nexthops.wanted = s.opts.NexthopObjects
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: v,
-		began: s.now(),
-		owned: last,
-		sweep: s.settled != x,
-		names: make(map[int32]string),
-		made:  make(map[addressKey]struct{}),
+		began:   s.now(),
+		owned:   last,
+		sweep:   s.settled != x,
+		names:   make(map[int32]string),
+		made:    make(map[addressKey]struct{}),
+		shaping: newShaping(len(x.state.Links)),
+	}
+	if p.shapes() {
+		v.madeLinks, v.choices = make(map[int32]LinkKind), make(map[int32]int32)
 	}
 	for i := range last.rules {
 		p.ruled[which(last.rules[i].v6())] = true

@@ -17,6 +17,7 @@ import (
 //
 // It marshals to JSON and back; unmarshalling refuses unknown fields.
 type State struct {
+	Links     []Link     `json:"links,omitempty"`
 	Addresses []Address  `json:"addresses,omitempty"`
 	Neighbors []Neighbor `json:"neighbors,omitempty"`
 	Routes    []Route    `json:"routes,omitempty"`
@@ -52,7 +53,7 @@ type (
 
 // same says whether b is a again: the same slices.
 func same(a, b *State) bool {
-	return sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules) && sameSlice(a.Neighbors, b.Neighbors)
+	return sameSlice(a.Links, b.Links) && sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules) && sameSlice(a.Neighbors, b.Neighbors)
 }
 
 func sameSlice[T any](a, b []T) bool {

@@ -40,6 +40,8 @@ type survey struct {
 	madeNeighbors   map[neighborKey]neighbor // made or changed in this pass
 	stations                                 // those of forwarding databases
 
+	linkSurvey
+
 	rules     []bool // by desired rule: it is in place
 	oldRules  []rule // ours, not desired, or there before
 	anonymous bool   // this kernel does not keep the protocols of rules

@@ -1,0 +1,148 @@
+package rtnl
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// ownedLink is an interface that we made.
+type ownedLink struct {
+	Link          // as it was asked for
+	Index   int32 `json:"index"`
+	Claimed bool  `json:"claimed,omitempty"`
+}
+
+// adjustment is an attribute that we changed, and what it was.
+type adjustment struct {
+	Name      string `json:"name"`  // of the interface
+	Index     int32  `json:"index"` // of the interface
+	Attribute string `json:"attribute"`
+	Applied   string `json:"applied"`
+	Original  string `json:"original,omitempty"`
+	Claimed   bool   `json:"claimed,omitempty"`
+}
+
+// fault finds what is wrong with a record.
+func (r *ownedLink) fault() error {
+	switch {
+	case r.Kind == "":
+		return errors.New("no Kind: what was made has one")
+	case r.Index <= 0:
+		return fmt.Errorf("index %d: an interface's is above 0", r.Index)
+	}
+	return r.Link.fault()
+}
+
+func (a *adjustment) fault() error {
+	switch {
+	case a.Attribute != altNameOf && attributeNamed(a.Attribute) == nil:
+		return fmt.Errorf("no attribute of an interface: %q", a.Attribute)
+	case a.Index <= 0:
+		return fmt.Errorf("index %d: an interface's is above 0", a.Index)
+	}
+	return nil
+}
+
+// claimLinks notes what a plan is about to make and change, and says whether there is more than was claimed.
+func (p *pass) claimLinks(plan *difference) (more bool) {
+	for _, n := range plan.newLinks {
+		if !slices.Contains(p.claims.links, n) {
+			p.claims.links = append(p.claims.links, n)
+			more = true
+		}
+	}
+	for _, c := range plan.linkChanges {
+		switch c.attribute {
+		case nameOf, settingsOf:
+			continue
+		}
+		a := adjustment{Name: c.name, Index: c.index, Attribute: c.attribute, Applied: c.to, Original: c.from, Claimed: true}
+		known := false
+		for _, other := range p.survey.adjustment {
+			if other.Name != a.Name || other.Index != a.Index || other.Attribute != a.Attribute {
+				continue
+			}
+			known = known || other.Applied == a.Applied
+			if a.Attribute != altNameOf {
+				a.Original = other.Original // before all of our changes
+			}
+		}
+		if !known {
+			p.survey.adjustment = append(p.survey.adjustment, a)
+			more = true
+		}
+	}
+	return more
+}
+
+func (p *pass) claimedLinks() []ownedLink {
+	out := slices.Clone(p.last.links)
+	for _, n := range p.claims.links {
+		out = append(out, ownedLink{Link: p.want.state.Links[n.at], Index: n.index, Claimed: true})
+	}
+	return out
+}
+
+// ownedLinks gives those that are there and ours: what others come to need first.
+func (p *pass) ownedLinks() []ownedLink {
+	s := p.survey
+	var out []ownedLink
+	listed := func(index int32) bool {
+		return slices.ContainsFunc(out, func(r ownedLink) bool { return r.Index == index })
+	}
+	gone := func(index int32) bool { return !p.fresh && slices.Contains(p.round.removedLinks, index) }
+	for _, i := range p.want.linkOrder {
+		want := &p.want.state.Links[i]
+		if l := s.linkSeen(want.Name); l != nil && !gone(l.index) && s.ownsLink(l) {
+			r := ownedLink{Link: *want, Index: l.index}
+			if want.Kind != l.Kind {
+				r = *s.recordOf(l)
+			}
+			out = append(out, r)
+		}
+	}
+	for _, r := range p.last.links { // not desired, or renamed
+		if l := s.seenLinks[r.Index]; l != nil && l.Kind == r.Kind && !listed(r.Index) && !gone(r.Index) {
+			out = append(out, r)
+		}
+	}
+	if !p.fresh {
+		for _, n := range p.round.createdLinks { // and not seen since
+			if !listed(n.index) {
+				out = append(out, ownedLink{Link: p.want.state.Links[n.at], Index: n.index, Claimed: true})
+			}
+		}
+	}
+	if reflect.DeepEqual(out, p.last.links) {
+		return p.last.links
+	}
+	return out
+}
+
+// ownedAdjustments gives what is to be given back one day.
+func (p *pass) ownedAdjustments() []adjustment {
+	s := p.survey
+	var out []adjustment
+	for _, a := range s.adjustment {
+		l := s.seenLinks[a.Index]
+		switch {
+		case l == nil: // gone
+			continue
+		case !p.fresh, l.Name != a.Name:
+		case l.has(&a):
+			if a.Applied == a.Original {
+				continue
+			}
+			a.Claimed = false
+		case a.Claimed, !s.asks(&a): // it was not done, or others have changed it
+			continue
+		}
+		out = append(out, a)
+	}
+	if slices.Equal(out, p.last.adjusted) {
+		return p.last.adjusted
+	}
+	return out
+}

@@ -1,0 +1,279 @@
+package rtnl
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/linx-go/linx-go/linx"
+	"github.com/linx-go/linx-go/linx/reconcile"
+)
+
+// newLink is a desired link that is to be made.
+type newLink struct {
+	at    int32 // position
+	index int32 // that it is to get
+}
+
+// oldLink is an interface that is to be deleted.
+type oldLink struct {
+	at    int32 // position of the desired link that is to be made in its place, or -1
+	index int32
+	name  string
+	kind  LinkKind
+}
+
+func (o *oldLink) String() string { return "link " + o.name + " type " + string(o.kind) }
+
+// linkChange is the change of one attribute of an interface.
+type linkChange struct {
+	at        int32 // position of the desired link; -1: it is given back
+	index     int32
+	name      string
+	attribute string // of linkAttributes, or one of those below
+	from, to  string
+}
+
+const (
+	nameOf     = "name"
+	altNameOf  = "altname" // one is added, or with an empty to, from is removed
+	settingsOf = "type"    // those of the kind; to holds their names
+)
+
+// diffLinks decides about the interfaces themselves.
+func (s *survey) diffLinks(d *difference, policy ConflictPolicy) {
+	for _, i := range s.want.linkOrder {
+		s.diffLink(d, i, policy)
+	}
+	for n := len(s.last.links) - 1; n >= 0; n-- { // ports before what they are in
+		r := &s.last.links[n]
+		_, desired := s.want.link[r.Name]
+		l := s.seenLinks[r.Index]
+		if !desired && l != nil && l.Name == r.Name && l.Kind == r.Kind {
+			d.oldLinks = append(d.oldLinks, oldLink{at: -1, index: r.Index, name: r.Name, kind: r.Kind})
+		}
+	}
+	s.diffAdjusted(d)
+}
+
+func (s *survey) diffLink(d *difference, i int32, policy ConflictPolicy) {
+	want := &s.want.state.Links[i]
+	seen := s.linkSeen(want.Name)
+	switch {
+	case seen == nil && want.Kind == "":
+		d.wait(Update, want, s.noLink(want.Name))
+	case seen == nil:
+		s.diffAbsent(d, i)
+	case want.Kind == "":
+		s.change(d, i, seen, nil)
+	case s.ownsLink(seen):
+		s.diffOwn(d, i, seen)
+	default:
+		s.diffForeign(d, i, seen, policy)
+	}
+}
+
+func (s *survey) noLink(name string) error {
+	if index, ok := s.altNames[name]; ok {
+		return fmt.Errorf("interface %s does not exist; it is an alternative name of %s", name, s.linkNames[index])
+	}
+	return fmt.Errorf("interface %s does not exist", name)
+}
+
+// diffAbsent is about a link that is to be made.
+func (s *survey) diffAbsent(d *difference, i int32) {
+	want := &s.want.state.Links[i]
+	for n := range s.last.links {
+		r := &s.last.links[n]
+		if l := s.seenLinks[r.Index]; l != nil && r.Name == want.Name && r.Kind == want.Kind && l.Kind == r.Kind {
+			if _, other := s.want.link[l.Name]; !other { // ours, which somebody has renamed
+				d.linkChanges = append(d.linkChanges, linkChange{i, l.index, l.Name, nameOf, l.Name, want.Name})
+				return
+			}
+		}
+	}
+	names := []string{want.Name}
+	if want.Kind == KindVeth && want.Veth.PeerNamespace == (linx.Namespace{}) {
+		names = append(names, want.Veth.Peer)
+	}
+	for _, name := range names {
+		index, taken := s.linkIndex[name]
+		if !taken {
+			index, taken = s.altNames[name]
+		}
+		if taken {
+			d.fail(Create, want, &ConflictError{Holder: s.describe(index, name), Reason: "it has the name " + name})
+			return
+		}
+	}
+	for _, name := range want.needs() {
+		if s.indexOf(d)(name) == 0 {
+			d.wait(Create, want, s.noLink(name))
+			return
+		}
+	}
+	d.newLinks = append(d.newLinks, newLink{i, s.choose(i)})
+}
+
+// diffOwn is about a link that was made here.
+func (s *survey) diffOwn(d *difference, i int32, seen *seenLink) {
+	want := &s.want.state.Links[i]
+	last := s.lastOf(seen)
+	fixed := s.fixed(i, seen, last)
+	switch {
+	case len(fixed) > 0 && want.Recreate:
+		d.remakes = append(d.remakes, seen.old(i))
+		return
+	case len(fixed) > 0:
+		d.fail(Update, want, fmt.Errorf("%w: %s", errFixed, strings.Join(fixed, ", ")))
+	}
+	if seen.Kind == want.Kind {
+		s.change(d, i, seen, last)
+	}
+}
+
+var errFixed = errors.New("what differs cannot be changed without making the interface anew, which takes Recreate")
+
+// diffForeign is about an interface that has the name of a link to be made.
+func (s *survey) diffForeign(d *difference, i int32, seen *seenLink, policy ConflictPolicy) {
+	want := &s.want.state.Links[i]
+	fixed := s.fixed(i, seen, nil)
+	changes := new(difference)
+	if seen.Kind == want.Kind {
+		s.change(changes, i, seen, nil)
+	}
+	switch {
+	case len(fixed) == 0 && len(changes.linkChanges)+len(changes.pending) == 0:
+		if policy != Refuse {
+			s.madeLinks[seen.index] = seen.Kind
+		}
+	case policy == TakeOver && len(fixed) == 0:
+		d.linkChanges = append(d.linkChanges, changes.linkChanges...)
+		d.pending = append(d.pending, changes.pending...)
+	case policy == TakeOver && want.Recreate:
+		d.remakes = append(d.remakes, seen.old(i))
+	default:
+		conflict := &ConflictError{Holder: s.describe(seen.index, seen.Name)}
+		if policy == TakeOver {
+			conflict.Reason = errFixed.Error() + ": " + strings.Join(fixed, ", ")
+		} else {
+			for _, c := range changes.linkChanges {
+				fixed = append(fixed, c.attribute)
+			}
+			conflict.Reason = "it differs in " + strings.Join(fixed, ", ")
+		}
+		d.fail(Create, want, conflict)
+	}
+}
+
+// fixed names what differs and cannot be changed.
+func (s *survey) fixed(i int32, seen *seenLink, last *Link) []string {
+	want := &s.want.state.Links[i]
+	if seen.Kind != want.Kind {
+		return []string{settingsOf}
+	}
+	_, fixed := want.kindDiff(&seen.Link, last)
+	if want.Kind != KindVeth {
+		return fixed
+	}
+	if here := want.Veth.PeerNamespace == (linx.Namespace{}); here == seen.apart || here && seen.Veth.Peer != want.Veth.Peer {
+		fixed = append(fixed, "peer")
+	}
+	return fixed
+}
+
+// change finds what is to be changed in place. last is what was asked for before, or nil.
+func (s *survey) change(d *difference, i int32, seen *seenLink, last *Link) {
+	want := &s.want.state.Links[i]
+	change := func(attribute, from, to string) {
+		d.linkChanges = append(d.linkChanges, linkChange{i, seen.index, seen.Name, attribute, from, to})
+	}
+	for n := range linkAttributes {
+		a := &linkAttributes[n]
+		from, to := a.value(&seen.Link), a.value(want)
+		if to == "" || to == from {
+			continue
+		}
+		if a.name == "master" && to != NoMaster {
+			if s.linkIndex[to] == 0 {
+				d.wait(Update, described("link "+seen.Name+a.words(to)), s.noLink(to))
+				continue
+			}
+			if master := s.linkSeen(to); master != nil && master.Kind == KindBond && seen.Admin == Up {
+				change("state", Up.String(), Down.String()) // a bond takes no others, and sets them up itself
+			}
+		}
+		change(a.name, from, to)
+	}
+	if settings, _ := want.kindDiff(&seen.Link, last); len(settings) > 0 {
+		change(settingsOf, "", strings.Join(settings, ", "))
+	}
+	for _, name := range want.AltNames {
+		if !slices.Contains(seen.AltNames, name) {
+			change(altNameOf, "", name)
+		}
+	}
+}
+
+// diffAdjusted gives back what is not asked for any more, where it still is as it was made.
+func (s *survey) diffAdjusted(d *difference) {
+	for n := range s.adjustment {
+		a := &s.adjustment[n]
+		l := s.seenLinks[a.Index]
+		if l == nil || l.Name != a.Name || s.asks(a) || !l.has(a) || a.Original == a.Applied {
+			continue
+		}
+		if slices.ContainsFunc(d.oldLinks, func(o oldLink) bool { return o.index == a.Index }) {
+			continue // it goes altogether
+		}
+		to := a.Original
+		if a.Attribute == "master" && s.linkIndex[to] == 0 {
+			to = NoMaster
+		}
+		d.restores = append(d.restores, linkChange{-1, a.Index, a.Name, a.Attribute, a.Applied, to})
+	}
+}
+
+// asks says whether an attribute that was adjusted is still asked for.
+func (s *survey) asks(a *adjustment) bool {
+	i, desired := s.want.link[a.Name]
+	if !desired {
+		return false
+	}
+	want := &s.want.state.Links[i]
+	if a.Attribute == altNameOf {
+		return slices.Contains(want.AltNames, a.Applied)
+	}
+	return attributeNamed(a.Attribute).value(want) != ""
+}
+
+// has says whether an attribute still is as it was made.
+func (l *seenLink) has(a *adjustment) bool {
+	if a.Attribute == altNameOf {
+		return slices.Contains(l.AltNames, a.Applied)
+	}
+	return attributeNamed(a.Attribute).value(&l.Link) == a.Applied
+}
+
+func (l *seenLink) old(at int32) oldLink { return oldLink{at, l.index, l.Name, l.Kind} }
+
+// describe says what interface holds a name.
+func (s *survey) describe(index int32, name string) fmt.Stringer {
+	l := s.seenLinks[index]
+	switch {
+	case l == nil && s.linkNames[index] != name:
+		return described("link " + s.linkNames[index] + " altname " + name)
+	case l == nil || l.Kind == "":
+		return described("link " + name)
+	}
+	return described("link " + name + " type " + string(l.Kind))
+}
+
+func (d *difference) fail(verb reconcile.Verb, object fmt.Stringer, err error) {
+	d.failed = append(d.failed, reconcile.Failure{Op: op(verb, object), Err: err})
+}
+
+func (d *difference) wait(verb reconcile.Verb, object fmt.Stringer, err error) {
+	d.pending = append(d.pending, reconcile.Failure{Op: op(verb, object), Err: err})
+}

@@ -1,0 +1,144 @@
+package rtnl
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/linx-go/linx-go/internal/rtnetlink"
+)
+
+// linkSurvey is what an observation has found of interfaces, besides what addresses and routes need, where
+// there are desired or recorded ones.
+type linkSurvey struct {
+	linkNames map[int32]string    // of all interfaces
+	linkIndex map[string]int32    // by name
+	altNames  map[string]int32    // by alternative name
+	seenLinks map[int32]*seenLink // those that the state names, or that are ours
+
+	// What lasts for a pass.
+	madeLinks  map[int32]LinkKind // made in it, or adopted
+	choices    map[int32]int32    // by desired link: the index that it is to get
+	adjustment []adjustment       // what LastApplied has, and what was claimed since
+}
+
+// shapes says whether the pass has to do with interfaces themselves.
+func (p *pass) shapes() bool {
+	return len(p.want.state.Links)+len(p.last.links)+len(p.last.adjusted) > 0
+}
+
+// readAllLinks reads all interfaces, and the settings of those that matter.
+func (p *pass) readAllLinks(ctx context.Context) error {
+	s := p.survey
+	s.linkNames, s.linkIndex = make(map[int32]string), make(map[string]int32)
+	s.altNames, s.seenLinks = make(map[string]int32), make(map[int32]*seenLink)
+	var bodies [][]byte
+	askLinks(&p.batch)
+	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
+		name, l, ok := decodeLink(body)
+		if !ok {
+			return nil
+		}
+		s.seeLink(name, l)
+		s.linkNames[l.index], s.linkIndex[string(name)] = string(name), l.index
+		for typ, v := range rtnetlink.Attributes(body[unix.SizeofIfInfomsg:]) {
+			if typ == unix.IFLA_PROP_LIST {
+				for _, other := range altNames(v) {
+					s.altNames[other] = l.index
+				}
+			}
+		}
+		if _, named := p.want.positions[string(name)]; named || s.recorded(l.index) {
+			bodies = append(bodies, slices.Clone(body)) // what others are called is known at the end
+		}
+		return nil
+	})
+	for _, body := range bodies {
+		l := decodeLinkFully(body, func(index int32) string { return s.linkNames[index] })
+		s.seenLinks[l.index] = &l
+	}
+	return err
+}
+
+// recorded says whether LastApplied, or this pass, has something on that interface.
+func (s *survey) recorded(index int32) bool {
+	_, made := s.madeLinks[index]
+	return made ||
+		slices.ContainsFunc(s.last.links, func(r ownedLink) bool { return r.Index == index }) ||
+		slices.ContainsFunc(s.adjustment, func(a adjustment) bool { return a.Index == index })
+}
+
+// linkSeen gives the interface of that name, if there is one and the state names it.
+func (s *survey) linkSeen(name string) *seenLink { return s.seenLinks[s.linkIndex[name]] }
+
+// ownsLink says whether an interface was made here, by its index and kind.
+func (s *survey) ownsLink(l *seenLink) bool {
+	if kind, made := s.madeLinks[l.index]; made {
+		return kind == l.Kind
+	}
+	return s.recordOf(l) != nil
+}
+
+// recordOf gives what LastApplied has of an interface that was made here.
+func (s *survey) recordOf(l *seenLink) *ownedLink {
+	for i := range s.last.links {
+		if r := &s.last.links[i]; r.Index == l.index && r.Kind == l.Kind {
+			return r
+		}
+	}
+	return nil
+}
+
+// lastOf gives what was asked for last of an interface that was made here, or nil.
+func (s *survey) lastOf(l *seenLink) *Link {
+	if r := s.recordOf(l); r != nil {
+		return &r.Link
+	}
+	return nil
+}
+
+// indexOf gives the index of an interface that is there, or is about to be made; 0: neither.
+func (s *survey) indexOf(d *difference) func(name string) int32 {
+	return func(name string) int32 {
+		if index, ok := s.linkIndex[name]; ok {
+			return index
+		}
+		for _, n := range d.newLinks {
+			if s.want.state.Links[n.at].Name == name {
+				return n.index
+			}
+		}
+		return 0
+	}
+}
+
+// Where indices of ours are from: beyond those that the kernel gives out on most machines, and within the 16
+// bits that some have room for.
+const firstChoice, choiceRange = 1 << 15, 1 << 15
+
+// choose gives the index that a desired link is to be made with. It is a random one, so that a claim which
+// was carried out can be told from another's interface of the same name and kind, also after a crash.
+func (s *survey) choose(i int32) int32 {
+	index, ok := s.choices[i]
+	for ; !ok || s.linkNames[index] != "" || s.chosen(index, i); ok = true {
+		if !ok {
+			index = firstChoice + rand.Int32N(choiceRange)
+		} else {
+			index++
+		}
+	}
+	s.choices[i] = index
+	return index
+}
+
+// chosen says whether another desired link is to get that index.
+func (s *survey) chosen(index, but int32) bool {
+	for i, other := range s.choices {
+		if i != but && other == index {
+			return true
+		}
+	}
+	return false
+}
