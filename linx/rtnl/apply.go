@@ -111,7 +111,7 @@ func (p *pass) routeOp(verb reconcile.Verb, i int32) reconcile.Op {
 }
 
 func (p *pass) oldRoute(f *found) *Route {
-	r := f.unpack(p.name(f.link))
+	r := f.describe(p.name)
 	return &r
 }
 

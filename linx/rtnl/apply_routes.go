@@ -18,9 +18,14 @@ func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
 	return p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) {
 			r := p.own(list[k])
-			putRoute(b, unix.NLM_F_EXCL, &r)
+			putRoute(b, unix.NLM_F_EXCL, &r, p.survey.resolved(list[k]))
 		},
-		func(k int, err error) { p.doneRoute(Create, list[k], err) },
+		func(k int, err error) {
+			if r := &p.want.routes[list[k]]; err == nil && r.v6 && r.several {
+				p.remember(r, p.survey.resolved(list[k]))
+			}
+			p.doneRoute(Create, list[k], err)
+		},
 		func(k int, err error) { p.skipped(p.routeOp(Create, list[k]), err) })
 }
 
@@ -29,6 +34,14 @@ func (p *pass) own(i int32) route {
 	r := p.survey.wanted(i)
 	r.protocol = p.survey.protocol
 	return r
+}
+
+// remember keeps that next hops of an IPv6 route are ours, should they be merged into another's.
+func (p *pass) remember(r *route, ways []hop) {
+	if p.survey.made == nil {
+		p.survey.made = make(map[askedKey]route)
+	}
+	p.survey.note(p.survey.made, r, ways)
 }
 
 // doneRoute records how the creation or update of a desired route went.

@@ -200,19 +200,24 @@ func (p *pass) ownedAddresses() []ownedAddress {
 func (p *pass) ownedRoutes() routeList {
 	s := p.survey
 	l := routeList{all: p.want.state.Routes}
+	var more []Route
 	for i, r := range s.routes {
 		if r != ours {
 			l.but = append(l.but, p.want.from[i])
+		}
+		if r != ours && s.partly(int32(i)) {
+			more = append(more, s.ownWays(int32(i)))
 		}
 	}
 	if len(l.but) == len(l.all) {
 		l = routeList{}
 	}
 	slices.Sort(l.but)
+	l.more = more
 	for _, list := range [][]found{s.left, s.extra} {
 		for i := range list {
 			if f := &list[i]; !f.doubt {
-				l.more = append(l.more, f.unpack(p.name(f.link)))
+				l.more = append(l.more, f.describe(p.name))
 			}
 		}
 	}

@@ -81,13 +81,14 @@ type hop struct {
 // that is replaced by the interface's index; see survey.route.
 type route struct {
 	routeKey
+	object uint32 // id of the nexthop object that says hop; 0: none
 	hop
 	detail   unique.Handle[detail] // zero: none; see intern
-	object   uint32                // id of the nexthop object that says hop; 0: none
 	kind     uint8                 // RTN_
 	scope    uint8                 // RT_SCOPE_; 0 for IPv6
 	protocol uint8                 // 0 for a desired one
 	strange  bool                  // has what this package cannot ask for or name: never what is wanted, never deleted
+	several  bool                  // leads several ways, which are beside it: an IPv4 route, or a desired one
 }
 
 const (
@@ -95,17 +96,18 @@ const (
 	ipv6Metric = 1024 // IP6_RT_PRIO_USER: what the kernel makes of 0
 )
 
-// packRoute gives r in the kernel's terms; link is the position of its interface's name. r is valid.
+// packRoute gives r in the kernel's terms; link is the position of the name of its way's interface. r is
+// valid.
 func packRoute(r *Route, link int32) route {
-	v6 := r.Gateway.Is6()
-	if r.Dst.IsValid() {
-		v6 = r.Dst.Addr().Is6()
-	}
+	v6, way := r.v6(), r.way()
+	way.Weight = 0 // which one alone has not
 	p := route{
 		routeKey: routeKey{dst: packIP(r.Dst.Addr()), table: r.Table, metric: r.Metric, tos: r.TOS, v6: v6},
-		hop:      hop{gateway: packIP(r.Gateway), link: link, onlink: r.OnLink},
+		object:   r.NextHopID,
+		hop:      packHop(&way, link),
 		detail:   packDetail(r),
 		kind:     routeTypes[r.Type].kernel,
+		several:  len(r.NextHops) > 1,
 	}
 	if r.Dst.IsValid() {
 		p.bits = uint8(r.Dst.Bits())
@@ -122,23 +124,34 @@ func packRoute(r *Route, link int32) route {
 		p.scope = scopes[r.Scope].kernel
 	case r.Type == Local:
 		p.scope = unix.RT_SCOPE_HOST
-	case r.Type == Unicast && !r.Gateway.IsValid():
+	case r.Type == Unicast && p.direct():
 		p.scope = unix.RT_SCOPE_LINK
 	}
 	return p
 }
 
-// unpack gives r as a Route, with every default that the kernel filled in left out again. name is its
-// interface's.
+// unpack gives r, which leads one way at most, as a Route, with every default that the kernel filled in left
+// out again. name is its interface's.
 func (r *route) unpack(name string) Route {
+	u := r.outline()
+	switch {
+	case r.object != 0 && !automaticID(r.object):
+		u.NextHopID = r.object
+	case r.rejects() && r.v6: // the kernel says lo
+	default:
+		u.Gateway, u.Interface, u.OnLink = r.gateway.addr(r.v6), name, r.onlink
+	}
+	r.unpackScope(&u)
+	return u
+}
+
+// outline is unpack without where r leads.
+func (r *route) outline() Route {
 	u := Route{
-		Dst:       r.dst.prefix(r.v6, r.bits),
-		Gateway:   r.gateway.addr(r.v6),
-		Interface: name,
-		Table:     r.table,
-		Metric:    r.metric,
-		OnLink:    r.onlink,
-		TOS:       r.tos,
+		Dst:    r.dst.prefix(r.v6, r.bits),
+		Table:  r.table,
+		Metric: r.metric,
+		TOS:    r.tos,
 	}
 	r.unpackDetail(&u)
 	for t := range routeTypes {
@@ -152,36 +165,48 @@ func (r *route) unpack(name string) Route {
 	if r.v6 && u.Metric == ipv6Metric {
 		u.Metric = 0
 	}
-	if r.rejects() && r.v6 {
-		u.Interface = "" // the kernel says lo
-	}
-	if r.v6 || packRoute(&u, 0).scope == r.scope {
-		return u
+	return u
+}
+
+// unpackScope leaves out what would be the scope anyway.
+func (r *route) unpackScope(u *Route) {
+	if r.v6 || packRoute(u, 0).scope == r.scope {
+		return
 	}
 	for s := ScopeGlobal; int(s) < len(scopes); s++ {
 		if scopes[s].kernel == r.scope {
 			u.Scope = s
 		}
 	}
-	return u
 }
+
+// direct says that r leads to an interface, and not to a gateway.
+func (r *route) direct() bool { return r.gateway == ip{} && !r.several && r.object == 0 }
 
 // rejects says that r has no next hop. The kernel gives an IPv6 one lo, which means nothing.
 func (r *route) rejects() bool {
 	return r.kind != unix.RTN_UNICAST && r.kind != unix.RTN_LOCAL
 }
 
-// is says whether seen, of the same identity, is what want asks for. link is the index of want's interface:
-// 0 for any, -1 for one that does not exist.
+// is says whether seen, of the same identity, is what want asks for, if that leads one way. link is the index
+// of want's interface: 0 for any, -1 for one that does not exist.
 func (want *route) is(seen *route, link int32) bool {
 	switch {
-	case seen.strange, seen.kind != want.kind, seen.scope != want.scope, !want.agrees(seen):
+	case !want.alike(seen), want.several != seen.several:
 		return false
 	case want.rejects():
 		return true
+	case want.object != 0:
+		return seen.object == want.object
 	}
-	return seen.gateway == want.gateway && seen.onlink == want.onlink && seen.weight == want.weight &&
+	// Of an IPv6 route the weight may be from when it was one of several.
+	return seen.gateway == want.gateway && seen.onlink == want.onlink && (seen.weight == want.weight || want.v6) &&
 		(link == 0 || seen.link == link)
+}
+
+// alike says whether seen, of the same identity, is what want asks for but for where it leads.
+func (want *route) alike(seen *route) bool {
+	return !seen.strange && seen.kind == want.kind && seen.scope == want.scope && want.agrees(seen)
 }
 
 // address is an address of an interface. A desired one has the position of its interface's name in link,

@@ -20,7 +20,7 @@ func TestRouteIsSmall(t *testing.T) {
 func TestDetailCostsNothing(t *testing.T) {
 	r := packRoute(&Route{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1"), MTU: 1400, Source: ipa("10.0.0.2")}, 0)
 	var b rtnetlink.Batch
-	putRoute(&b, unix.NLM_F_EXCL, &r)
+	putRoute(&b, unix.NLM_F_EXCL, &r, nil)
 	body := b.Request(0)[unix.SizeofNlMsghdr:]
 	var d routeDecoder
 	var got route

@@ -106,14 +106,13 @@ func TestLeavingRemovesOnlyThat(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := everyShape()
 	k.converge(state)
-	less := State{
-		Addresses: slices.Delete(slices.Clone(state.Addresses), 1, 2),
-		Routes:    slices.DeleteFunc(slices.Clone(state.Routes), func(r Route) bool { return r.Source.IsValid() || r.Table == 100 }),
-	}
+	less := State{Addresses: slices.Delete(slices.Clone(state.Addresses), 1, 2)}
 	var want []string
 	for _, r := range state.Routes {
-		if !slices.Contains(less.Routes, r) {
+		if r.Source.IsValid() || r.Table == 100 {
 			want = append(want, "delete "+r.String())
+		} else {
+			less.Routes = append(less.Routes, r)
 		}
 	}
 	want = append(want, "delete address 10.0.0.3/24 dev v0")

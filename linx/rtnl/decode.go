@@ -30,7 +30,7 @@ type routeDecoder struct {
 }
 
 // decode reads a struct rtmsg and its attributes. A route with several next hops has its first one in r, and
-// all of them in d.hops.
+// all of them in d.hops. One that follows a nexthop object has none, whatever that has.
 func (d *routeDecoder) decode(body []byte, r *route) bool {
 	d.hops = d.hops[:0]
 	if len(body) < unix.SizeofRtMsg {
@@ -92,9 +92,13 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 	if len(d.hops) > 0 {
 		r.hop = d.hops[0]
 	}
-	if len(d.hops) == 1 {
+	if r.object != 0 && r.kind == unix.RTN_BLACKHOLE {
+		r.kind = unix.RTN_UNICAST // the object is one
+	}
+	if len(d.hops) == 1 || r.object != 0 {
 		d.hops = d.hops[:0]
 	}
+	r.several = !r.v6 && len(d.hops) > 0
 	return true
 }
 

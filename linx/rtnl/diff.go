@@ -44,7 +44,7 @@ type swap struct {
 	old address
 }
 
-// update is a desired route and what is in its place.
+// update is a desired route and what is in its place: nothing, if only some of its next hops are missing.
 type update struct {
 	at   int32
 	olds []found
@@ -149,7 +149,7 @@ func (s *survey) directFirst(list []int32) []int32 {
 	order := make([]int32, 0, len(list))
 	for _, direct := range []bool{true, false} {
 		for _, i := range list {
-			if (s.want.routes[i].gateway == ip{}) == direct {
+			if s.want.routes[i].direct() == direct {
 				order = append(order, i)
 			}
 		}
@@ -160,28 +160,32 @@ func (s *survey) directFirst(list []int32) []int32 {
 // diffRoute decides about one desired route, and about what else is in its place: ours and others'.
 func (s *survey) diffRoute(d *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
 	want := s.want.route(i)
-	adopted := slices.IndexFunc(others, func(f found) bool {
+	partly := s.partly(i)
+	adopted := without(others, func(f found) bool {
 		_, unknown := s.alien[f.hopOnly()]
-		return f.right && !f.strange && !unknown
+		return !f.right || f.strange || unknown
 	})
+	if !s.want.routes[i].several || !s.want.routes[i].v6 {
+		adopted = adopted[:min(len(adopted), 1)] // one will do
+	}
 	switch {
-	case s.routes[i] == theirs && policy != Refuse && adopted >= 0:
-		rest := len(others) + len(mine) - 1
-		d.updates = append(d.updates, update{at: i, olds: others[adopted : adopted+1], held: rest > 0})
+	case s.routes[i] == theirs && policy != Refuse && len(adopted) > 0:
+		rest := len(others) + len(mine) - len(adopted)
+		d.updates = append(d.updates, update{at: i, olds: adopted, held: rest > 0 || partly})
 		d.oldRoutes = append(d.oldRoutes, mine...)
 	case s.routes[i] != absent:
 		d.oldRoutes = append(d.oldRoutes, mine...)
-	case s.absence(s.want.routes[i].link) != nil:
-		d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: s.absence(s.want.routes[i].link)})
-	case len(mine) > 0:
-		d.updates = append(d.updates, update{at: i, olds: mine, held: len(others) > 0})
+	case s.lacksFor(i) != nil:
+		d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: s.lacksFor(i)})
+	case len(mine) > 0 || partly:
+		d.updates = append(d.updates, update{at: i, olds: mine, held: len(others) > 0 || partly})
 	case len(others) == 0:
 		d.newRoutes = append(d.newRoutes, i)
 	case policy == TakeOver && !slices.ContainsFunc(others, func(f found) bool { return f.strange }):
 		d.updates = append(d.updates, update{at: i, olds: others})
 	default:
 		holder := &others[0]
-		conflict := &ConflictError{Holder: holder.unpack(name(holder.link)), Protocol: int(holder.protocol)}
+		conflict := &ConflictError{Holder: holder.describe(name), Protocol: int(holder.protocol)}
 		if policy == TakeOver {
 			conflict.Reason = "it has attributes that this package cannot name, so that it cannot be deleted safely"
 		}
@@ -216,6 +220,17 @@ func (s *survey) absence(position int32) error {
 		return nil
 	}
 	return fmt.Errorf("interface %s does not exist", s.want.names[position])
+}
+
+// lacksFor says what a desired route waits for.
+func (s *survey) lacksFor(i int32) error {
+	ways, _ := s.want.waysOf(i)
+	for n := range ways {
+		if err := s.absence(ways[n].link); err != nil {
+			return err
+		}
+	}
+	return s.absence(s.want.routes[i].link)
 }
 
 func op(verb reconcile.Verb, object fmt.Stringer) reconcile.Op {

@@ -7,13 +7,16 @@ import (
 )
 
 // putRoute adds a request that creates r, in the kernel's terms: with NLM_F_EXCL if nothing may be in its
-// place, with NLM_F_APPEND beside what is.
-func putRoute(b *rtnetlink.Batch, flag uint16, r *route) {
+// place, with NLM_F_APPEND beside what is. hops are its ways, if they are not the one in r.
+func putRoute(b *rtnetlink.Batch, flag uint16, r *route, hops []hop) {
 	b.Begin(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|flag)
 	putRtmsg(b, r)
-	if r.object != 0 {
+	switch {
+	case r.object != 0:
 		b.Uint32(rtaNextHopID, r.object)
-	} else {
+	case len(hops) > 0:
+		putHops(b, r, hops)
+	default:
 		putHop(b, r)
 	}
 	putDetail(b, r)
@@ -86,6 +89,9 @@ func putHops(b *rtnetlink.Batch, r *route, hops []hop) {
 		}
 		var fixed [unix.SizeofRtNexthop]byte
 		native.PutUint16(fixed[:], uint16(size))
+		if h.onlink {
+			fixed[2] = unix.RTNH_F_ONLINK
+		}
 		fixed[3] = h.weight
 		native.PutUint32(fixed[4:], uint32(h.link))
 		payload = append(payload, fixed[:]...)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/linx-go/linx-go/internal/fight"
@@ -111,10 +112,13 @@ func (x *index) placeOfAddress(a *Address) (at place, desired bool) {
 }
 
 func (x *index) placeOfRoute(r *Route) (at place, desired bool) {
-	link, known := x.positions[r.Interface]
-	packed := packRoute(r, link)
+	packed := packRoute(r, x.known(r.way().Interface))
 	i, _ := x.findRoute(&packed.routeKey)
-	return place{aRoute, i}, (known || r.Interface == "") && i >= 0 && x.routes[i] == packed
+	if i < 0 || x.routes[i] != packed {
+		return place{aRoute, i}, false
+	}
+	ways, _ := x.waysOf(i)
+	return place{aRoute, i}, !packed.several || slices.Equal(ways, packHops(r, x.known))
 }
 
 func (x *index) placeOfNeighbor(n *Neighbor) (at place, desired bool) {
@@ -177,7 +181,11 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, protocolName(int(s.old.protocol))) })
 	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })
 	plan.updates = without(plan.updates, func(u update) bool {
-		return held(Update, place{aRoute, u.at}, protocolName(int(u.olds[0].protocol)))
+		by := ""
+		if len(u.olds) > 0 {
+			by = protocolName(int(u.olds[0].protocol))
+		}
+		return held(Update, place{aRoute, u.at}, by)
 	})
 	plan.newNeighbors = without(plan.newNeighbors, func(i int32) bool { return held(Create, place{aNeighbor, i}, "") })
 	plan.neighborUpdates = without(plan.neighborUpdates, func(i int32) bool { return held(Update, place{aNeighbor, i}, "") })

@@ -17,9 +17,11 @@ type index struct {
 	positions map[string]int32 // in names
 	addresses []address        // as state.Addresses
 	address   map[addressKey]int32
-	routes    []route // in the order in which the kernel dumps them, so that it is met front to back
-	from      []int32 // by position in routes: the position in state.Routes
-	slots     []int32 // open addressing over routes: position + 1; a map would take five times the memory
+	routes    []route          // in the order in which the kernel dumps them, so that it is met front to back
+	from      []int32          // by position in routes: the position in state.Routes
+	ways      []hop            // of routes that lead several, one after another,
+	spans     map[int32][2]int // from where to where, by position in routes
+	slots     []int32          // open addressing over routes: position + 1; a map would take five times the memory
 	seed      maphash.Seed
 	reach     [2]reach // of IPv4 and IPv6 routes
 	count     [2]int   // of them
@@ -142,7 +144,7 @@ func (x *index) sortRoutes() {
 	state := x.state.Routes
 	packed := make([]route, len(state))
 	for i := range state {
-		packed[i] = packRoute(&state[i], x.position(state[i].Interface))
+		packed[i] = packRoute(&state[i], x.position(state[i].way().Interface))
 		x.from[i] = int32(i)
 	}
 	inOrder := func(i, j int32) int { return dumpOrder(&packed[i].routeKey, &packed[j].routeKey) }
@@ -183,6 +185,7 @@ func (x *index) addRoute(i int32) error {
 			x.route(i), x.from[j], x.route(j), defaultMetricHint(p))
 	}
 	x.slots[slot] = i + 1
+	x.addWays(i)
 	x.reach[which(p.v6)].add(p.table)
 	x.count[which(p.v6)]++
 	return nil
@@ -205,6 +208,15 @@ func (x *index) position(name string) int32 {
 		p = int32(len(x.names))
 		x.names = append(x.names, name)
 		x.positions[name] = p
+	}
+	return p
+}
+
+// known gives the position of a name, -1 if it is not among them.
+func (x *index) known(name string) int32 {
+	p, ok := x.positions[name]
+	if !ok && name != "" {
+		return -1
 	}
 	return p
 }

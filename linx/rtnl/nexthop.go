@@ -24,6 +24,9 @@ type nexthops struct {
 	leads  map[uint32]hop  // by id of ours: where the routes that use it should lead, if all to one place
 }
 
+// automaticID says that an id is one that this package gives.
+func automaticID(id uint32) bool { return id>>24 == firstNexthop>>24 }
+
 // noObject is the id of the object that a desired route needs and that does not exist.
 const noObject = ^uint32(0)
 
@@ -61,7 +64,7 @@ func (n *nexthops) lead(id uint32, to hop) {
 // hopOf gives the way of the desired route i, if that is one for an object.
 func (s *survey) hopOf(i int32) (hop, bool) {
 	r := &s.want.routes[i]
-	if !s.nexthops.wanted || r.v6 || r.kind != unix.RTN_UNICAST || r.gateway == (ip{}) || r.link == 0 {
+	if !s.nexthops.wanted || r.v6 || r.kind != unix.RTN_UNICAST || r.gateway == (ip{}) || r.link == 0 || r.object != 0 {
 		return hop{}, false
 	}
 	h := r.hop
@@ -80,8 +83,8 @@ func (s *survey) destined(i int32) hop {
 
 // objectOf gives the id of the object that the desired route i is to use: 0 for none.
 func (s *survey) objectOf(i int32) uint32 {
-	if !s.nexthops.wanted {
-		return 0 // inlined, as it is asked for each route
+	if id := s.want.routes[i].object; id != 0 || !s.nexthops.wanted {
+		return id // inlined, as it is asked for each route
 	}
 	return s.findObject(i)
 }
@@ -97,12 +100,12 @@ func (s *survey) findObject(i int32) uint32 {
 	return noObject
 }
 
-// resolve makes of what a dumped route says of its object what can be compared. Others' routes that use one
-// are strange, as they cannot be told from each other by next hops; so are all of IPv6.
+// resolve makes of what a dumped route says of its object what can be compared. IPv6 routes that use one are
+// strange.
 func (s *survey) resolve(r *route) {
-	if r.v6 || r.protocol != s.protocol {
+	if r.v6 {
 		r.strange = true
-	} else if h, ok := s.nexthops.ours[r.object]; ok {
+	} else if h, ok := s.nexthops.ours[r.object]; ok && r.protocol == s.protocol {
 		r.hop = h
 	}
 }

@@ -342,19 +342,27 @@ func TestObjectHeardToBeFree(t *testing.T) {
 	k.eventually(func() bool { return len(k.nexthops()) == 0 })
 }
 
-// TestForeignObjects: others' objects are neither used nor touched, nor are others' routes that use one.
+// TestForeignObjects: others' objects are neither used nor touched. Another's route that uses one is in the
+// place of ours, and under TakeOver makes room for it.
 func TestForeignObjects(t *testing.T) {
-	k := newKernel(t, Options{NexthopObjects: true, Conflict: TakeOver})
-	state := via(2, "10.0.0.1")
-	k.converge(State{Addresses: state.Addresses})
-	k.run("nexthop add id 5 via 10.0.0.1 dev v0 proto static")
-	k.run("route add 10.1.0.0/16 nhid 5 proto static")
-	if r := k.pass(state); len(r.Failed) != 1 || !strings.Contains(r.Failed[0].Err.Error(), "cannot be deleted safely") {
-		t.Error(show(r))
+	for _, policy := range []ConflictPolicy{Refuse, TakeOver} {
+		k := newKernel(t, Options{NexthopObjects: true, Conflict: policy})
+		state := via(2, "10.0.0.1")
+		k.converge(State{Addresses: state.Addresses})
+		k.run("nexthop add id 5 via 10.0.0.1 dev v0 proto static")
+		k.run("route add 10.1.0.0/16 nhid 5 proto static")
+		if policy == TakeOver {
+			k.converge(state)
+			k.want("routes", k.leading(), "10.1.0.0/16 +0 via 10.0.0.1", "10.2.0.0/16 +0 via 10.0.0.1")
+		} else {
+			if r := k.pass(state); len(r.Failed) != 1 || !strings.Contains(r.Failed[0].Err.Error(), "held by route 10.1.0.0/16 nhid 5, of") {
+				t.Error(show(r))
+			}
+			k.want("routes", k.leading(), "10.1.0.0/16 5 via 10.0.0.1", "10.2.0.0/16 +0 via 10.0.0.1")
+		}
+		k.converge(State{})
+		k.want("objects", k.nexthops(), "5 via 10.0.0.1 proto static")
 	}
-	k.want("routes", k.leading(), "10.1.0.0/16 5 via 10.0.0.1", "10.2.0.0/16 +0 via 10.0.0.1")
-	k.converge(State{})
-	k.want("objects", k.nexthops(), "5 via 10.0.0.1 proto static")
 }
 
 // TestObjectStaysUnderOurOwn: to delete an object deletes all routes that use it, so none may, not even of

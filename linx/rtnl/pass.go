@@ -140,6 +140,9 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	}
 	for i := range plan.oldRoutes {
 		p.name(plan.oldRoutes[i].link)
+		for _, h := range plan.oldRoutes[i].hops {
+			p.name(h.link)
+		}
 	}
 	for i := range plan.oldHops {
 		p.name(plan.oldHops[i].hop.link)

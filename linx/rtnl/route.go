@@ -21,6 +21,13 @@ type Route struct {
 	// Interface is the name of the interface. Empty: whatever reaches Gateway when the route is made, which
 	// it keeps when the gateway's network moves to another. One that does not exist is waited for.
 	Interface string `json:"interface,omitempty"`
+	// NextHops are several ways at once, each for its share of the traffic, instead of Gateway and Interface.
+	// Their order means nothing. A single one is the same as its Gateway and Interface in the route itself.
+	NextHops []NextHop `json:"nexthops,omitempty"`
+	// NextHopID is the nexthop object that the route follows, instead of Gateway, Interface and NextHops: one
+	// of State.Nexthops, or another's. One that does not exist is waited for. For IPv4 only, as Nexthop is. 0:
+	// none.
+	NextHopID uint32 `json:"nhid,omitempty"`
 	// Table is the routing table. 0: main (254).
 	Table uint32 `json:"table,omitempty"`
 	// Metric is the priority, a low one is preferred. 0: the kernel's default, which is 0 for IPv4 and 1024
@@ -78,24 +85,25 @@ type Route struct {
 func (r Route) String() string {
 	var b strings.Builder
 	b.WriteString("route ")
+	way := r.way()
 	if r.Type != Unicast {
 		b.WriteString(r.Type.String() + " ")
 	}
 	switch {
-	case !r.Dst.IsValid(), r.Dst.Bits() == 0 && r.Gateway.IsValid():
+	case (!r.Dst.IsValid() || r.Dst.Bits() == 0) && way.Gateway.IsValid():
 		b.WriteString("default")
+	case !r.Dst.IsValid():
+		b.WriteString(ip{}.prefix(r.v6(), 0).String())
 	default: // without a gateway, "default" would not tell the family
 		b.WriteString(r.Dst.String())
 	}
 	if r.TOS != 0 {
 		fmt.Fprintf(&b, " tos %#x", r.TOS)
 	}
-	if r.Gateway.IsValid() {
-		b.WriteString(" via " + r.Gateway.String())
+	if r.NextHopID != 0 {
+		b.WriteString(" nhid " + strconv.FormatUint(uint64(r.NextHopID), 10))
 	}
-	if r.Interface != "" {
-		b.WriteString(" dev " + r.Interface)
-	}
+	b.WriteString(way.words())
 	if r.Metric != 0 {
 		b.WriteString(" metric " + strconv.FormatUint(uint64(r.Metric), 10))
 	}
@@ -109,9 +117,10 @@ func (r Route) String() string {
 		b.WriteString(" src " + r.Source.String())
 	}
 	r.writeMetrics(&b)
-	if r.OnLink {
+	if way.OnLink {
 		b.WriteString(" onlink")
 	}
+	b.WriteString(r.nexthops())
 	return b.String()
 }
 

@@ -38,7 +38,7 @@ func TestDetail(t *testing.T) {
 		}
 		want := packRoute(&r, 3)
 		var b rtnetlink.Batch
-		putRoute(&b, unix.NLM_F_EXCL, &want)
+		putRoute(&b, unix.NLM_F_EXCL, &want, nil)
 		var got route
 		if !new(routeDecoder).decode(b.Request(0)[unix.SizeofNlMsghdr:], &got) || got != want || !want.is(&got, 3) {
 			t.Fatalf("sent %+v of %v, saw %+v of %+v", want, want.details(), got, got.details())
@@ -62,7 +62,7 @@ func TestDetail(t *testing.T) {
 func TestUnknownMetric(t *testing.T) {
 	want := packRoute(&Route{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1"), MTU: 1400}, 0)
 	var b rtnetlink.Batch
-	putRoute(&b, 0, &want)
+	putRoute(&b, 0, &want, nil)
 	end := b.Nest(unix.RTA_METRICS | unix.NLA_F_NESTED)
 	b.Uint32(unix.RTAX_MAX+1, 1)
 	end()

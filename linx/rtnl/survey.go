@@ -25,6 +25,7 @@ type survey struct {
 
 	routes  []standing         // by desired route
 	next    int32              // position of the desired route that is likely to be seen next
+	ways    []standing         // by way of desired IPv6 routes that lead several
 	missing [2]int             // desired routes not in place, by family
 	extra   []found            // ours, in the place of a desired one, but not as desired
 	left    []found            // ours, not desired; or in doubt
@@ -59,7 +60,7 @@ type standing uint8
 const (
 	absent standing = iota
 	ours            // in place
-	theirs          // in place, but another's
+	theirs          // in place, but another's, at least in part
 )
 
 // found is an observed route.
@@ -67,6 +68,7 @@ type found struct {
 	route
 	hops   []hop // all next hops, where IPv4 has several
 	at     int32 // position of the desired route whose place it has, or -1
+	single bool  // an IPv6 next hop that is in no group
 	merged bool  // an IPv6 next hop of a group: the protocol is that of the group's first, and may not be its own
 	doubt  bool  // merged, under a first one of ours, and LastApplied does not name it: the kernel will tell
 	right  bool  // it is what is desired
@@ -88,6 +90,7 @@ func (s *survey) reset() {
 	s.seen = s.seen[:0]
 	s.places = zeroed(s.places, len(s.want.addresses))
 	s.routes = zeroed(s.routes, len(s.want.routes))
+	s.ways = zeroed(s.ways, len(s.want.ways))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
 	s.nexthops.reset()
 	s.next, s.missing, s.reread = 0, s.want.count, false
@@ -175,7 +178,7 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 		return // seen before, or nobody's concern
 	}
 	if !merged {
-		f := found{route: *r, at: i}
+		f := found{route: *r, at: i, single: r.v6}
 		if len(hops) > 0 {
 			f.hops = append(f.hops, hops...)
 		}
@@ -236,15 +239,18 @@ func (s *survey) see(f *found, own bool) {
 		s.left = append(s.left, *f)
 		return
 	}
-	f.right = len(f.hops) == 0 && s.want.routes[f.at].is(&f.route, s.linkOf(f.at)) &&
-		(!own || f.object == s.objectOf(f.at))
-	stands := theirs
+	f.right = s.right(f, own)
+	how := theirs
 	if own {
-		stands = ours
+		how = ours
 	}
 	switch {
 	case f.right:
-		s.stand(f.at, stands)
+		if want := &s.want.routes[f.at]; want.v6 && want.several {
+			s.standWay(f, how)
+		} else {
+			s.stand(f.at, how)
+		}
 		if !own {
 			s.theirs = append(s.theirs, *f)
 		}
@@ -274,15 +280,15 @@ func (s *survey) askedFor(f *found) (route, bool) {
 		if f.at < 0 || !s.last.routes.has(s.want.from[f.at]) {
 			return route{}, false
 		}
-		r := s.wanted(f.at)
-		return r, r.gateway == f.gateway && (r.link == 0 || r.link == f.link)
+		return s.want.routes[f.at], s.asksFor(f)
 	}
 	if s.asked == nil {
 		s.asked = make(map[askedKey]route)
 		for _, list := range []routeList{{all: s.last.claims}, s.last.routes} { // what is confirmed counts
 			for r := range list.each() {
-				if r := packRoute(r, s.linkNamed(r.Interface)); r.v6 {
-					s.asked[r.askedKey()] = r
+				packed := packRoute(r, s.linkNamed(r.way().Interface))
+				if packed.v6 {
+					s.note(s.asked, &packed, packHops(r, s.linkNamed))
 				}
 			}
 		}
@@ -290,11 +296,9 @@ func (s *survey) askedFor(f *found) (route, bool) {
 	return lookUp(s.asked, f)
 }
 
-func (r *route) askedKey() askedKey { return askedKey{r.routeKey, r.gateway, r.link} }
-
 // lookUp prefers the route that names the interface.
 func lookUp(asked map[askedKey]route, f *found) (r route, ok bool) {
-	key := f.askedKey()
+	key := askedKey{f.routeKey, f.gateway, f.link}
 	if r, ok = asked[key]; !ok {
 		key.link = 0
 		r, ok = asked[key]

@@ -3,6 +3,7 @@ package rtnl
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -21,6 +22,8 @@ const maximumSpares = 16
 type change struct {
 	update
 	new   route
+	ways  []hop // of new, if they are several,
+	lack  []hop // and those of them that are to be made
 	spare route // IPv6: new, at another metric,
 	stays bool  // where it is now
 	freed bool  // an old one has been deleted
@@ -32,7 +35,7 @@ func (p *pass) updateRoutes(ctx context.Context, plan *difference) error {
 	for from := 0; from < len(plan.updates); from += chunk {
 		var beside, aside []*change
 		for _, u := range plan.updates[from:min(len(plan.updates), from+chunk)] {
-			c := &change{update: u, new: p.own(u.at)}
+			c := &change{update: u, new: p.own(u.at), ways: p.survey.resolved(u.at), lack: p.survey.lacking(&u)}
 			if c.fitsBeside() {
 				beside = append(beside, c)
 			} else {
@@ -61,9 +64,13 @@ func (c *change) fitsBeside() bool {
 	if !c.new.v6 {
 		return true
 	}
+	ways := c.lack
+	if !c.new.several {
+		ways = []hop{c.new.hop}
+	}
 	for i := range c.olds {
-		old := &c.olds[i]
-		if c.new.gateway == (ip{}) || old.gateway == (ip{}) || old.gateway == c.new.gateway {
+		old := c.olds[i].gateway
+		if slices.ContainsFunc(ways, func(h hop) bool { return h.gateway == ip{} || old == ip{} || h.gateway == old }) {
 			return false
 		}
 	}
@@ -71,11 +78,11 @@ func (c *change) fitsBeside() bool {
 }
 
 func (p *pass) updateBeside(ctx context.Context, changes []*change) error {
-	if err := p.step(ctx, changes, func(c *change) (*route, uint16) { return &c.new, unix.NLM_F_APPEND }); err != nil {
+	if err := p.step(ctx, changes, func(*change) uint16 { return unix.NLM_F_APPEND }); err != nil {
 		return err
 	}
-	var back []*route
-	if err := p.dropOlds(ctx, changes, func(c *change) { back = append(back, &c.new) }); err != nil {
+	var back []found
+	if err := p.dropOlds(ctx, changes, func(c *change) { back = append(back, each(&c.new, c.lack)...) }); err != nil {
 		return err
 	}
 	if err := p.takeBack(ctx, back); err != nil {
@@ -100,7 +107,7 @@ func (p *pass) updateAside(ctx context.Context, changes []*change) error {
 			}
 		}
 		err := p.send(ctx, len(waiting),
-			func(b *rtnetlink.Batch, k int) { putRoute(b, unix.NLM_F_EXCL, &waiting[k].spare) },
+			func(b *rtnetlink.Batch, k int) { putRoute(b, unix.NLM_F_EXCL, &waiting[k].spare, waiting[k].ways) },
 			func(k int, err error) {
 				switch c := waiting[k]; {
 				case errors.Is(err, unix.EEXIST) && n < maximumSpares:
@@ -122,19 +129,19 @@ func (p *pass) updateAside(ctx context.Context, changes []*change) error {
 	if err := p.dropOlds(ctx, changes, nil); err != nil {
 		return err
 	}
-	err := p.step(ctx, changes, func(c *change) (*route, uint16) {
+	err := p.step(ctx, changes, func(c *change) uint16 {
 		if c.held { // it stood beside another's before
-			return &c.new, unix.NLM_F_APPEND
+			return unix.NLM_F_APPEND
 		}
-		return &c.new, unix.NLM_F_EXCL
+		return unix.NLM_F_EXCL
 	})
 	if err != nil {
 		return err
 	}
-	var spares []*route
+	var spares []found
 	for _, c := range changes {
 		if c.stays {
-			spares = append(spares, &c.spare)
+			spares = append(spares, each(&c.spare, c.ways)...)
 		}
 	}
 	err = p.takeBack(ctx, spares)
@@ -146,14 +153,11 @@ func (p *pass) updateAside(ctx context.Context, changes []*change) error {
 	return nil
 }
 
-// step creates one route for each change that is still on.
-func (p *pass) step(ctx context.Context, changes []*change, what func(*change) (*route, uint16)) error {
+// step creates the new route of each change that is still on.
+func (p *pass) step(ctx context.Context, changes []*change, flag func(*change) uint16) error {
 	on := live(changes)
 	err := p.send(ctx, len(on),
-		func(b *rtnetlink.Batch, k int) {
-			r, flag := what(on[k])
-			putRoute(b, flag, r)
-		},
+		func(b *rtnetlink.Batch, k int) { putRoute(b, flag(on[k]), &on[k].new, on[k].lack) },
 		func(k int, err error) {
 			if err != nil {
 				on[k].left = true
@@ -210,7 +214,7 @@ func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*chan
 		return err
 	}
 	for _, c := range live(changes) {
-		if !c.freed {
+		if !c.freed && len(c.olds) > 0 {
 			leave(c)
 		}
 	}
@@ -218,20 +222,30 @@ func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*chan
 }
 
 // takeBack deletes routes of ours that stood in for others.
-func (p *pass) takeBack(ctx context.Context, routes []*route) error {
+func (p *pass) takeBack(ctx context.Context, routes []found) error {
 	return p.send(ctx, len(routes),
-		func(b *rtnetlink.Batch, k int) { dropRoute(b, routes[k], nil) },
+		func(b *rtnetlink.Batch, k int) { dropRoute(b, &routes[k].route, routes[k].hops) },
 		func(int, error) {}, // it is gone, or found by the next observation
 		func(int, error) {})
+}
+
+// each gives what is to be deleted one by one: an IPv6 route for each way of r, where they are several.
+func each(r *route, ways []hop) []found {
+	if !r.v6 || !r.several {
+		return []found{{route: *r, hops: ways}}
+	}
+	list := make([]found, len(ways))
+	for i := range list {
+		list[i].route = *r
+		list[i].hop = ways[i]
+	}
+	return list
 }
 
 func (p *pass) finishChanges(changes []*change) {
 	for _, c := range live(changes) {
 		if c.new.v6 {
-			if p.survey.made == nil {
-				p.survey.made = make(map[askedKey]route)
-			}
-			p.survey.made[c.new.askedKey()] = c.new
+			p.remember(&c.new, c.lack)
 		}
 		p.doneRoute(Update, c.at, nil)
 	}

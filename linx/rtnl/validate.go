@@ -47,6 +47,8 @@ func (r *Route) fault() error {
 func (r *Route) dstFault() error {
 	dst := r.Dst
 	switch {
+	case dst == netip.Prefix{} && len(r.NextHops) > 0 && r.NextHops[0].Gateway.IsValid():
+		return nil
 	case dst == netip.Prefix{} && !r.Gateway.IsValid():
 		return errors.New("a default route without a gateway has no family; write Dst 0.0.0.0/0 or ::/0")
 	case dst == netip.Prefix{}:
@@ -62,29 +64,38 @@ func (r *Route) dstFault() error {
 }
 
 func (r *Route) hopFault() error {
-	gw := r.Gateway
-	switch r.Type {
-	case Unicast:
-		if !gw.IsValid() && r.Interface == "" {
-			return errors.New("neither Gateway nor Interface; give one, or both")
-		}
-	case Local:
-		if gw.IsValid() || r.Interface == "" {
+	way := NextHop{Gateway: r.Gateway, Interface: r.Interface, OnLink: r.OnLink}
+	switch {
+	case r.NextHopID != 0:
+		return r.nextHopIDFault()
+	case len(r.NextHops) > 0:
+		return r.nextHopsFault()
+	case r.Type == Unicast:
+	case r.Type == Local:
+		if way.Gateway.IsValid() || way.Interface == "" {
 			return errors.New("a local route takes an Interface, such as lo, and no Gateway")
 		}
 	default:
-		if gw.IsValid() || r.Interface != "" || packDetail(r) != (unique.Handle[detail]{}) {
+		if way != (NextHop{}) || packDetail(r) != (unique.Handle[detail]{}) {
 			return fmt.Errorf("%v route: packets go nowhere; leave out Gateway, Interface, Source, MTU and the like", r.Type)
 		}
+		return nil
 	}
-	if r.Interface != "" {
-		if err := interfaceFault(r.Interface); err != nil {
+	return way.fault()
+}
+
+func (h *NextHop) fault() error {
+	gw := h.Gateway
+	if h.Interface != "" {
+		if err := interfaceFault(h.Interface); err != nil {
 			return err
 		}
 	}
 	switch {
+	case !gw.IsValid() && h.Interface == "":
+		return errors.New("neither Gateway nor Interface; give one, or both")
 	case !gw.IsValid():
-		if r.OnLink {
+		if h.OnLink {
 			return errors.New("OnLink without a Gateway; a route with an Interface alone is on link anyway")
 		}
 	case gw.Is4In6():
@@ -93,9 +104,9 @@ func (r *Route) hopFault() error {
 		return fmt.Errorf("gateway %v has a zone; write %v and Interface %q", gw, gw.WithZone(""), gw.Zone())
 	case gw.IsUnspecified(), gw.IsMulticast():
 		return fmt.Errorf("gateway %v is no address of a host; without a gateway, leave it out", gw)
-	case r.Interface == "" && gw.IsLinkLocalUnicast() && gw.Is6():
+	case h.Interface == "" && gw.IsLinkLocalUnicast() && gw.Is6():
 		return fmt.Errorf("gateway %v is link-local; give its Interface", gw)
-	case r.Interface == "" && r.OnLink:
+	case h.Interface == "" && h.OnLink:
 		return errors.New("OnLink without an Interface; give the one that the gateway is on")
 	}
 	return nil
@@ -112,12 +123,9 @@ func (r *Route) familyFault() error {
 	case src.IsUnspecified(), src.IsMulticast():
 		return fmt.Errorf("source %v is no address of a host; for the kernel's choice, leave it out", src)
 	}
-	v6 := r.Gateway.Is6()
-	if r.Dst.IsValid() {
-		v6 = r.Dst.Addr().Is6()
-		if r.Gateway.IsValid() && r.Gateway.Is6() != v6 {
-			return fmt.Errorf("destination %v and gateway %v are of different families", r.Dst, r.Gateway)
-		}
+	v6 := r.v6()
+	if r.Dst.IsValid() && r.Gateway.IsValid() && r.Gateway.Is6() != v6 {
+		return fmt.Errorf("destination %v and gateway %v are of different families", r.Dst, r.Gateway)
 	}
 	if src.IsValid() && src.Is6() != v6 {
 		return fmt.Errorf("source %v is not of the route's family, %s", src, familyName(v6))
