@@ -44,8 +44,21 @@ type Link struct {
 	// AltNames are further names, which it has besides those that others give it. They have at most 127 bytes.
 	AltNames []string `json:"altnames,omitempty"`
 
-	// Veth is for KindVeth.
-	Veth Veth `json:"veth,omitzero"`
+	// What follows is for the Kind that it names.
+	Veth    Veth    `json:"veth,omitzero"`
+	Bond    Bond    `json:"bond,omitzero"`
+	Bridge  Bridge  `json:"bridge,omitzero"`
+	Geneve  Geneve  `json:"geneve,omitzero"`
+	IPVLAN  IPVLAN  `json:"ipvlan,omitzero"`
+	MACVLAN MACVLAN `json:"macvlan,omitzero"` // of KindMACVTap too
+	Tun     Tun     `json:"tun,omitzero"`
+	Tunnel  Tunnel  `json:"tunnel,omitzero"` // of all that are over IP: see there
+	VLAN    VLAN    `json:"vlan,omitzero"`
+	VRF     VRF     `json:"vrf,omitzero"`
+	VXLAN   VXLAN   `json:"vxlan,omitzero"`
+
+	// Port is how it behaves as a port of the bridge that is its Master, whatever its Kind.
+	Port BridgePort `json:"port,omitzero"`
 }
 
 // NoMaster as Link.Master makes it a port of nothing. No interface can have this name.
