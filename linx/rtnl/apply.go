@@ -23,7 +23,7 @@ var errShaped = errors.New("interfaces have changed, and were not looked at agai
 func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
 		p.remakeLinks, p.addLinks, p.changeLinks,
-		p.replaceAddresses, p.addAddresses, p.addNeighbors, p.updateNeighbors,
+		p.replaceAddresses, p.addAddresses, p.updateAddresses, p.addNeighbors, p.updateNeighbors,
 		p.addNexthops, p.addRoutes, p.updateRoutes, p.addRules,
 		p.removeRules, p.removeRoutes, p.removeNexthops, p.removeNeighbors, p.removeAddresses,
 		p.restoreLinks, p.removeLinks,
@@ -66,14 +66,14 @@ func (plan *difference) ops(p *pass) []reconcile.Op {
 
 // steps lists it by the steps of apply.
 func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 0, 18)
+	steps := make([][]reconcile.Op, 0, 19)
 	step := func(lists ...[]reconcile.Op) { steps = append(steps, slices.Concat(lists...)) }
 	step(opsOf(plan.remakes, func(o *oldLink) reconcile.Op { return op(Delete, o) }))
 	step(opsOf(plan.newLinks, func(n *newLink) reconcile.Op { return p.linkOp(Create, n.at) }))
 	step(opsOf(plan.linkChanges, p.changeOp))
 	step(opsOf(plan.swaps, func(s *swap) reconcile.Op { return p.addressOp(Update, s.at) }))
-	step(opsOf(plan.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) }),
-		opsOf(plan.marks, func(i *int32) reconcile.Op { return p.addressOp(Update, *i) }))
+	step(opsOf(plan.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) }))
+	step(opsOf(plan.addressUpdates, func(u *addressUpdate) reconcile.Op { return p.addressOp(Update, u.at) }))
 	step(opsOf(plan.newNeighbors, func(i *int32) reconcile.Op { return p.neighborOp(Create, *i) }))
 	step(opsOf(plan.neighborUpdates, func(i *int32) reconcile.Op { return p.neighborOp(Update, *i) }))
 	step(opsOf(plan.rehops, func(r *rehop) reconcile.Op { return op(Update, describeNexthop(r.id, r.to, p.name)) }),
@@ -116,7 +116,7 @@ func (p *pass) oldRoute(f *found) *Route {
 }
 
 func (p *pass) oldAddress(a *address) *Address {
-	old := a.unpack(p.name(a.link))
+	old := a.named(p.name(a.link))
 	return &old
 }
 

@@ -70,9 +70,12 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	if p.claimLinks(plan) {
 		needed = true
 	}
-	for _, list := range [][]int32{plan.newAddresses, plan.marks} {
-		for _, i := range list {
-			add(p.claims.addresses, i)
+	for _, i := range plan.newAddresses {
+		add(p.claims.addresses, i)
+	}
+	for _, u := range plan.addressUpdates {
+		if !u.mine {
+			add(p.claims.addresses, u.at)
 		}
 	}
 	for _, s := range plan.swaps {
@@ -107,33 +110,6 @@ func (p *pass) claimFor(plan *difference) (l LastApplied, needed bool) {
 	}, true
 }
 
-func (p *pass) claimedAddresses() []ownedAddress {
-	var out []ownedAddress
-	for _, rec := range p.last.addresses {
-		i, ok := p.want.address[p.keyOf(&rec.Address)]
-		if !ok || !p.claims.addresses[i] { // else it is gone: what is there next need not be ours
-			out = append(out, rec)
-		}
-	}
-	for i, covered := range p.claims.addresses {
-		if covered {
-			index := p.survey.links[p.want.addresses[i].link].index
-			out = append(out, ownedAddress{Address: p.want.state.Addresses[i], Index: index, Claimed: true})
-		}
-	}
-	return out
-}
-
-// keyOf gives the key of an address in the desired state's index; its interface may not be in there.
-func (p *pass) keyOf(a *Address) addressKey {
-	position, ok := p.want.positions[a.Interface]
-	if !ok {
-		position = -1
-	}
-	packed := packAddress(a, position)
-	return packed.key()
-}
-
 func (p *pass) claimedRoutes() []Route {
 	if p.last.routes.only(p.want.state.Routes) && len(p.last.routes.but) == 0 {
 		return p.last.claims // they are all in there
@@ -165,36 +141,6 @@ func (p *pass) ownership() LastApplied {
 		links:     p.ownedLinks(),
 		adjusted:  p.ownedAdjustments(),
 	}
-}
-
-func (p *pass) ownedAddresses() []ownedAddress {
-	out := make([]ownedAddress, 0, len(p.last.addresses))
-	own := func(a *address, name Address) {
-		_, removed := p.round.removed[a.key()]
-		if !removed && p.owns(a) {
-			out = append(out, ownedAddress{Address: name, Index: a.link, Tagged: a.protocol == p.survey.protocol})
-		}
-	}
-	kept := make([]bool, len(p.survey.seen))
-	for i, place := range p.survey.places {
-		if place.right {
-			kept[place.seen-1] = true
-			own(&p.survey.seen[place.seen-1], p.want.state.Addresses[i])
-		} else if a := p.survey.wantedAddress(int32(i)); !p.fresh && a.link != 0 {
-			if _, made := p.made[a.key()]; made {
-				out = append(out, ownedAddress{Address: p.want.state.Addresses[i], Index: a.link, Tagged: p.survey.tags})
-			}
-		}
-	}
-	for i := range p.survey.seen {
-		if a := &p.survey.seen[i]; !kept[i] && p.owns(a) {
-			own(a, a.unpack(p.name(a.link)))
-		}
-	}
-	if slices.Equal(out, p.last.addresses) {
-		return p.last.addresses
-	}
-	return out
 }
 
 func (p *pass) ownedRoutes() routeList {

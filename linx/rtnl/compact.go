@@ -1,7 +1,8 @@
 package rtnl
 
 import (
-	"fmt"
+	"encoding/binary"
+	"math"
 	"net/netip"
 	"unique"
 
@@ -43,6 +44,11 @@ func (p ip) prefix(v6 bool, bits uint8) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom16(p), int(bits))
 	}
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte(p[:4])), int(bits))
+}
+
+// mask4 clears what is behind the first bits of an IPv4 address.
+func (p *ip) mask4(bits uint8) {
+	binary.BigEndian.PutUint32(p[:], binary.BigEndian.Uint32(p[:])&^uint32(uint64(math.MaxUint32)>>bits))
 }
 
 // bytes gives the address as attributes hold it.
@@ -209,75 +215,7 @@ func (want *route) alike(seen *route) bool {
 	return !seen.strange && seen.kind == want.kind && seen.scope == want.scope && want.agrees(seen)
 }
 
-// address is an address of an interface. A desired one has the position of its interface's name in link,
-// until that is replaced by the interface's index.
-type address struct {
-	local    ip
-	peer     ip // zero: none
-	link     int32
-	flags    uint32 // IFA_F_
-	metric   uint32 // of the route of its network; 0: the kernel's default
-	bits     uint8
-	scope    uint8 // RT_SCOPE_
-	protocol uint8 // IFA_PROTO, 0 where the kernel says none
-	v6       bool
-}
-
-// addressKey is what two addresses of one interface cannot agree in, without peers.
-type addressKey struct {
-	local ip
-	link  int32
-	bits  uint8 // 0 for IPv6, where the address alone counts
-	v6    bool
-}
-
-func (a *address) key() addressKey {
-	k := addressKey{local: a.local, link: a.link, bits: a.bits, v6: a.v6}
-	if a.v6 {
-		k.bits = 0
-	}
-	return k
-}
-
-// packAddress gives a in the kernel's terms; link is the position of its interface's name. a is valid.
-func packAddress(a *Address, link int32) address {
-	addr := a.Prefix.Addr()
-	p := address{local: packIP(addr), link: link, bits: uint8(a.Prefix.Bits()), v6: addr.Is6()}
-	if !p.v6 && addr.IsLoopback() {
-		p.scope = unix.RT_SCOPE_HOST // the kernel refuses any other
-	}
-	return p
-}
-
-func (a *address) unpack(name string) Address {
-	return Address{Interface: name, Prefix: a.local.prefix(a.v6, a.bits)}
-}
-
-// holder describes a with its peer, which an Address cannot.
-func (a *address) holder(name namer) fmt.Stringer {
-	if a.peer == (ip{}) {
-		return a.unpack(name(a.link))
-	}
-	return described(fmt.Sprintf("address %v peer %v dev %s", a.local.addr(a.v6), a.peer.prefix(a.v6, a.bits), name(a.link)))
-}
-
 // described is an object in words.
 type described string
 
 func (d described) String() string { return string(d) }
-
-// network is what an address makes reachable: the peer's, where there is one.
-func (a *address) network() netip.Prefix {
-	if a.peer != (ip{}) {
-		return a.peer.prefix(a.v6, a.bits).Masked()
-	}
-	return a.local.prefix(a.v6, a.bits).Masked()
-}
-
-// near says whether a's peer is in the network of its own address: then the kernel takes an IPv4 address
-// without a peer, of the same length, for the same one. IPv6 does so wherever the peer is.
-func (a *address) near() bool {
-	return a.v6 || a.peer == ip{} || a.network() == a.local.prefix(a.v6, a.bits).Masked()
-}
-
-func (a *address) is(flag uint32) bool { return a.flags&flag != 0 }

@@ -17,7 +17,6 @@ var native = binary.NativeEndian
 // What x/sys/unix lacks.
 const (
 	rtaNextHopID = 30 // RTA_NH_ID
-	ifaProto     = 11 // IFA_PROTO
 	skipStats    = 8  // RTEXT_FILTER_SKIP_STATS
 )
 
@@ -123,50 +122,6 @@ func decodeHops(b []byte, hops []hop, r *route) []hop {
 		b = b[min(align(size), len(b)):]
 	}
 	return hops
-}
-
-// decodeAddress reads a struct ifaddrmsg and its attributes.
-func decodeAddress(body []byte, a *address) bool {
-	if len(body) < unix.SizeofIfAddrmsg {
-		return false
-	}
-	*a = address{
-		v6:    body[0] == unix.AF_INET6,
-		bits:  body[1],
-		flags: uint32(body[2]),
-		scope: body[3],
-		link:  int32(native.Uint32(body[4:])),
-	}
-	if !a.v6 && body[0] != unix.AF_INET {
-		return false
-	}
-	var local, other ip
-	for typ, v := range rtnetlink.Attributes(body[unix.SizeofIfAddrmsg:]) {
-		switch typ {
-		case unix.IFA_ADDRESS:
-			copy(other[:], v)
-		case unix.IFA_LOCAL:
-			copy(local[:], v)
-		case unix.IFA_FLAGS:
-			a.flags = uint32At(v)
-		case unix.IFA_RT_PRIORITY:
-			a.metric = uint32At(v)
-		case ifaProto:
-			if len(v) > 0 {
-				a.protocol = v[0]
-			}
-		}
-	}
-	// IFA_ADDRESS is the peer's where there is one; IPv6 leaves out IFA_LOCAL where there is none.
-	switch {
-	case local == ip{}:
-		a.local = other
-	case local == other:
-		a.local = local
-	default:
-		a.local, a.peer = local, other
-	}
-	return true
 }
 
 // link is what is needed of an interface.

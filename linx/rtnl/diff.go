@@ -1,11 +1,8 @@
 package rtnl
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
@@ -14,7 +11,7 @@ import (
 // desired state.
 type difference struct {
 	newAddresses    []int32
-	marks           []int32   // addresses that are as desired, to be made ours
+	addressUpdates  []addressUpdate
 	swaps           []swap    // ones whose place something else has, which must go first
 	duplicates      []swap    // ours, as desired, of which another host has the address
 	oldAddresses    []address // ours, not desired
@@ -39,11 +36,6 @@ type difference struct {
 	amiss           map[fmt.Stringer]bool // what needs a repair, now or after a truce; nil while nobody fights
 }
 
-type swap struct {
-	at  int32
-	old address
-}
-
 // update is a desired route and what is in its place: nothing, if only some of its next hops are missing.
 type update struct {
 	at   int32
@@ -53,7 +45,7 @@ type update struct {
 
 // size is how many changes there are to make.
 func (d *difference) size() int {
-	return len(d.newAddresses) + len(d.marks) + len(d.swaps) + len(d.oldAddresses) +
+	return len(d.newAddresses) + len(d.addressUpdates) + len(d.swaps) + len(d.oldAddresses) +
 		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
 		len(d.newNeighbors) + len(d.neighborUpdates) + len(d.oldNeighbors) +
 		len(d.newRules) + len(d.oldRules) +
@@ -84,46 +76,6 @@ func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name name
 	s.diffNeighbors(d, policy, name)
 	s.diffRules(d)
 	return d
-}
-
-func (s *survey) diffAddresses(d *difference, policy ConflictPolicy, owns func(*address) bool, name namer) {
-	kept := make([]bool, len(s.seen)) // in the place of a desired one
-	for n, place := range s.places {
-		i := int32(n)
-		want := &s.want.state.Addresses[i]
-		if place.seen == 0 {
-			if err := s.absence(s.want.addresses[i].link); err != nil {
-				d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: err})
-			} else {
-				d.newAddresses = append(d.newAddresses, i)
-			}
-			continue
-		}
-		kept[place.seen-1] = true
-		seen := &s.seen[place.seen-1]
-		mine := owns(seen)
-		switch {
-		case place.right && mine && seen.is(unix.IFA_F_DADFAILED):
-			d.duplicates = append(d.duplicates, swap{i, *seen})
-		case place.right && seen.is(unix.IFA_F_DADFAILED):
-			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: errDuplicate})
-		case place.right && !mine && policy != Refuse && s.tags:
-			d.marks = append(d.marks, i)
-		case place.right && seen.tentative():
-			d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: errTentative})
-		case place.right:
-		case mine || policy == TakeOver:
-			d.swaps = append(d.swaps, swap{i, *seen})
-		default:
-			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
-				Holder: seen.holder(name), Protocol: int(seen.protocol)}})
-		}
-	}
-	for i := range s.seen {
-		if !kept[i] && owns(&s.seen[i]) {
-			d.oldAddresses = append(d.oldAddresses, s.seen[i])
-		}
-	}
 }
 
 func (s *survey) diffRoutes(d *difference, policy ConflictPolicy, name namer) {
@@ -208,11 +160,6 @@ func take(list []found, i int32) (group, rest []found) {
 	}
 	return group, rest
 }
-
-var (
-	errTentative = errors.New("duplicate address detection is under way")
-	errDuplicate = errors.New("duplicate address detection has failed: another host has this address")
-)
 
 // absence says that an interface does not exist, by the position of its name.
 func (s *survey) absence(position int32) error {

@@ -104,40 +104,6 @@ func putHops(b *rtnetlink.Batch, r *route, hops []hop) {
 	b.Bytes(unix.RTA_MULTIPATH, payload)
 }
 
-// putAddress adds a request that creates a, or with NLM_F_REPLACE marks the same one as ours.
-func putAddress(b *rtnetlink.Batch, flag uint16, a *address) {
-	b.Begin(unix.RTM_NEWADDR, unix.NLM_F_CREATE|flag)
-	putIfaddrmsg(b, a)
-	if a.flags > 0xff {
-		b.Uint32(unix.IFA_FLAGS, a.flags)
-	}
-	if a.metric != 0 {
-		b.Uint32(unix.IFA_RT_PRIORITY, a.metric)
-	}
-	if a.protocol != 0 {
-		b.Uint8(ifaProto, a.protocol)
-	}
-}
-
-// dropAddress adds a request that deletes a. The kernel compares no protocol: whoever's it is by then.
-func dropAddress(b *rtnetlink.Batch, a *address) {
-	b.Begin(unix.RTM_DELADDR, 0)
-	putIfaddrmsg(b, a)
-}
-
-func putIfaddrmsg(b *rtnetlink.Batch, a *address) {
-	var fixed [unix.SizeofIfAddrmsg]byte
-	fixed[0], fixed[1], fixed[2], fixed[3] = family(a.v6), a.bits, uint8(a.flags), a.scope
-	native.PutUint32(fixed[4:], uint32(a.link))
-	b.Raw(fixed[:])
-	b.Bytes(unix.IFA_LOCAL, a.local.bytes(a.v6))
-	if a.peer != (ip{}) {
-		b.Bytes(unix.IFA_ADDRESS, a.peer.bytes(a.v6))
-	} else {
-		b.Bytes(unix.IFA_ADDRESS, a.local.bytes(a.v6))
-	}
-}
-
 // askRoutes makes b the request for a family's routes, of one table and protocol or, where 0, of all.
 // Other fields must be zero: the kernel checks.
 func askRoutes(b *rtnetlink.Batch, v6 bool, table uint32, protocol uint8) {
@@ -149,15 +115,6 @@ func askRoutes(b *rtnetlink.Batch, v6 bool, table uint32, protocol uint8) {
 	if table != 0 {
 		b.Uint32(unix.RTA_TABLE, table)
 	}
-}
-
-// askAddresses makes b the request for the addresses of one interface or, where 0, of all.
-func askAddresses(b *rtnetlink.Batch, link int32) {
-	b.Reset()
-	b.Begin(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-	var fixed [unix.SizeofIfAddrmsg]byte
-	native.PutUint32(fixed[4:], uint32(link))
-	b.Raw(fixed[:])
 }
 
 // askLinks makes b the request for all interfaces.

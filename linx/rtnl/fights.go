@@ -178,6 +178,9 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 	plan.newLinks = without(plan.newLinks, func(n newLink) bool { return held(Create, place{aLink, n.at}, "") })
 	plan.linkChanges = without(plan.linkChanges, func(c linkChange) bool { return held(Update, place{aLink, c.at}, "") })
 	plan.newAddresses = without(plan.newAddresses, func(i int32) bool { return held(Create, place{anAddress, i}, "") })
+	plan.addressUpdates = without(plan.addressUpdates, func(u addressUpdate) bool {
+		return !u.renewal && held(Update, place{anAddress, u.at}, protocolName(int(u.old.protocol)))
+	})
 	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, protocolName(int(s.old.protocol))) })
 	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })
 	plan.updates = without(plan.updates, func(u update) bool {

@@ -15,7 +15,7 @@ func FuzzDecode(f *testing.F) {
 		}
 		var a address
 		if decodeAddress(body, &a) {
-			_, _, _ = a.unpack("v0").String(), a.near(), a.holder(func(int32) string { return "v0" }).String()
+			_, _ = a.unpack("v0").String(), a.key()
 		}
 		var n seenNeighbor
 		if decodeNeighbor(body, &n) {

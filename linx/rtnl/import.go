@@ -104,7 +104,6 @@ func (i *importer) addresses(ctx context.Context) error {
 	slices.Reverse(seen[1]) // of one scope, the kernel lists the newest first; of IPv4 ones the oldest
 	all := slices.Concat(seen[0], seen[1])
 	slices.SortStableFunc(all, func(a, b address) int { return cmp.Compare(a.link, b.link) })
-	taken := make(map[addressKey]bool)
 	for n := range all {
 		a := &all[n]
 		name := i.name(a.link)
@@ -112,11 +111,11 @@ func (i *importer) addresses(ctx context.Context) error {
 			continue
 		}
 		u := a.unpack(name)
-		if a.peer != (ip{}) || !a.v6 && a.scope != packAddress(&u, a.link).scope || u.fault() != nil || taken[a.key()] {
-			i.unsay(a.holder(i.name), beyond)
+		const shown = passing | settable | unix.IFA_F_OPTIMISTIC | unix.IFA_F_STABLE_PRIVACY
+		if a.flags&^shown != 0 || !a.v6 && a.scope != packAddress(&u, a.link).scope || u.fault() != nil {
+			i.unsay(u, beyond)
 			continue
 		}
-		taken[a.key()] = true
 		i.state.Addresses = append(i.state.Addresses, u)
 	}
 	return nil

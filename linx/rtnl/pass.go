@@ -37,9 +37,9 @@ type pass struct {
 	ruled  [2]bool          // it has rules, by family
 	names  map[int32]string // of interfaces
 
-	records map[addressKey]ownedAddress // what LastApplied has, on kernels without IFA_PROTO
-	made    map[addressKey]struct{}     // addresses made in this pass
-	used    map[uint32]bool             // nexthop objects of ours that others use
+	records map[bareAddress]ownedAddress // what LastApplied has; nil until somebody asks
+	made    map[bareAddress]struct{}     // addresses made in this pass
+	used    map[uint32]bool              // nexthop objects of ours that others use
 	claims  claims
 	shaping shaping
 	owned   LastApplied // by the time that the observation under way began
@@ -57,8 +57,9 @@ type round struct {
 	pending      []reconcile.Failure
 	created      []int32 // desired routes
 	createdRules []int32
-	removed      map[addressKey]struct{} // addresses
-	shaped       bool                    // interfaces were made, changed or deleted
+	removed      map[bareAddress]struct{} // addresses
+	stoodIn      []address                // while others were replaced
+	shaped       bool                     // interfaces were made, changed or deleted
 	createdLinks []newLink
 	removedLinks []int32
 }
@@ -88,7 +89,7 @@ func (p *pass) run(ctx context.Context) error {
 		if moved {
 			continue // what was observed is about other interfaces
 		}
-		p.fresh, p.round = false, round{removed: make(map[addressKey]struct{})}
+		p.fresh, p.round = false, round{removed: make(map[bareAddress]struct{})}
 		shaped := p.shaping.rounds
 		err = p.apply(ctx, plan)
 		if p.shaping.rounds > shaped {
@@ -127,7 +128,9 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	}
 	p.seen, p.fresh = true, true
 	clear(p.round.removed) // what is seen now is there
+	p.survey.record = p.record
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
+	p.survey.record = nil // the survey outlives the pass
 	p.survey.diffNexthops(plan, p.used)
 	p.source.fights.hold(plan, p.want, p.began)
 	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.
@@ -157,18 +160,7 @@ func (p *pass) conclude(plan *difference) {
 }
 
 // owns says whether an observed address is ours.
-func (p *pass) owns(a *address) bool {
-	if p.records == nil && (p.survey.untagged || !p.survey.tags) {
-		p.records = make(map[addressKey]ownedAddress, len(p.last.addresses))
-		for _, rec := range p.last.addresses {
-			if p.name(rec.Index) == rec.Interface {
-				a := packAddress(&rec.Address, rec.Index)
-				p.records[a.key()] = rec
-			}
-		}
-	}
-	return p.survey.owns(a, p.records, p.made)
-}
+func (p *pass) owns(a *address) bool { return p.survey.owns(a, p.record, p.made) }
 
 // postpone reports all of a plan as pending; the reason is err, or what the kernel said in the round before.
 func (p *pass) postpone(plan *difference, err error) {

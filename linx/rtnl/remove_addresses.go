@@ -82,7 +82,7 @@ func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
 		victim, any := victims[seen.network()]
 		if any && !seen.v6 && !seen.is(unix.IFA_F_SECONDARY) && !p.promotes(ctx, old.link) {
 			old.settled = true
-			p.done(old.op, &ConflictError{Holder: victim.holder(p.name), Protocol: int(victim.protocol),
+			p.done(old.op, &ConflictError{Holder: victim.named(p.name(victim.link)), Protocol: int(victim.protocol),
 				Reason: "it is a secondary address of the one to be deleted, and would go with it; promote_secondaries is off"})
 			continue
 		}
@@ -98,8 +98,8 @@ func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
 			switch {
 			case err == nil:
 				old.dropped = true
-				p.round.removed[old.key()] = struct{}{}
-				delete(p.made, old.key())
+				p.round.removed[old.bare()] = struct{}{}
+				delete(p.made, old.bare())
 				if old.at >= 0 {
 					return
 				}
@@ -114,48 +114,76 @@ func (p *pass) dropOn(ctx context.Context, olds []doomed) error {
 		func(int, error) {}) // the caller's
 }
 
-// standIn keeps an interface from losing its last IPv4 address for a moment, with which the kernel would take
-// all IPv4 routes over it, others' too: fib_disable_ip. So it is where ours that stay are secondaries that
-// fall with their primary. One of them is put there alone, of length 32, until the next round has brought
-// them back. Where the kernel keeps no IFA_PROTO it could be left behind, and is not made.
-func (p *pass) standIn(ctx context.Context, now map[address]address, going []*doomed) error {
-	falls, goes := make(map[netip.Prefix]bool), make(map[address]bool)
+// standIn keeps what the kernel would take along with an IPv4 address that is gone for a moment only: the
+// routes that have it for a source, and, if it is the last one of an interface, all IPv4 routes over that,
+// others' too: fib_disable_ip. For each address that comes back there is one of the same host meanwhile. Where
+// ours that stay are secondaries that fall with their primary, one of them stands in until the next round has
+// brought them back. Where the kernel keeps no IFA_PROTO it could be left behind, and is not made.
+func (p *pass) standIn(ctx context.Context, now map[bareAddress]address, going []*doomed) error {
+	if !p.survey.tags || p.survey.untagged {
+		return nil
+	}
+	var extras []address
+	for _, old := range going {
+		if old.at >= 0 && !old.v6 {
+			extras = append(extras, old.address)
+		}
+	}
+	swaps := len(extras)
+	if one := lastToFall(now, going); swaps == 0 && one.link != 0 && !p.promotes(ctx, one.link) {
+		extras = append(extras, one)
+	}
+	for k := range extras {
+		extras[k] = extras[k].standIn(p.survey.protocol)
+	}
+	return p.send(ctx, len(extras),
+		func(b *rtnetlink.Batch, k int) { putAddress(b, unix.NLM_F_EXCL, &extras[k]) },
+		func(k int, err error) { // refused: what it is to prevent will happen
+			if err == nil && k < swaps {
+				p.round.stoodIn = append(p.round.stoodIn, extras[k])
+			}
+		},
+		func(int, error) {})
+}
+
+// standIn gives an address of the same host that is another one to the kernel, and makes no other route.
+func (a *address) standIn(protocol uint8) address {
+	s := address{
+		local: a.local, link: a.link, bits: 32, scope: a.scope, protocol: protocol,
+		flags: unix.IFA_F_NOPREFIXROUTE, valid: forever, preferred: forever,
+	}
+	if s.key() == a.key() {
+		s.bits = 31
+	}
+	return s
+}
+
+// lastToFall gives one of the IPv4 addresses that fall with those that go, if none stays.
+func lastToFall(now map[bareAddress]address, going []*doomed) (one address) {
+	falls, goes := make(map[netip.Prefix]bool), make(map[bareAddress]bool)
 	for _, old := range going {
 		goes[old.bare()] = true
 		if !old.v6 && !old.is(unix.IFA_F_SECONDARY) {
 			falls[old.network()] = true
 		}
 	}
-	var one address
 	for bare, a := range now {
 		switch {
 		case a.v6, goes[bare]:
 		case a.is(unix.IFA_F_SECONDARY) && falls[a.network()]:
 			one = a
 		default:
-			return nil // it stays
+			return address{}
 		}
 	}
-	if one.link == 0 || !p.survey.tags || p.survey.untagged || p.promotes(ctx, one.link) {
-		return nil
-	}
-	one.bits, one.flags, one.metric, one.protocol = 32, 0, 0, p.survey.protocol
-	return p.send(ctx, 1,
-		func(b *rtnetlink.Batch, _ int) { putAddress(b, unix.NLM_F_EXCL, &one) },
-		func(int, error) {}, // refused: what it is to prevent will happen
-		func(int, error) {})
-}
-
-// bare is what tells addresses of one interface apart.
-func (a *address) bare() address {
-	return address{local: a.local, peer: a.peer, link: a.link, bits: a.bits, v6: a.v6}
+	return one
 }
 
 // lookOnceMore reads the addresses of one interface. victims are others' IPv4 secondaries, one for each
 // network, which would be deleted with its primary: __inet_del_ifa in the kernel's net/ipv4/devinet.c.
-func (p *pass) lookOnceMore(ctx context.Context, link int32) (now map[address]address, victims map[netip.Prefix]address, err error) {
+func (p *pass) lookOnceMore(ctx context.Context, link int32) (now map[bareAddress]address, victims map[netip.Prefix]address, err error) {
 	for range maximumDumps {
-		now, victims = make(map[address]address), make(map[netip.Prefix]address)
+		now, victims = make(map[bareAddress]address), make(map[netip.Prefix]address)
 		var a address
 		askAddresses(&p.batch, link)
 		err = p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {

@@ -219,7 +219,7 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 		owned:   last,
 		sweep:   s.settled != x,
 		names:   make(map[int32]string),
-		made:    make(map[addressKey]struct{}),
+		made:    make(map[bareAddress]struct{}),
 		shaping: newShaping(len(x.state.Links)),
 	}
 	if p.shapes() {

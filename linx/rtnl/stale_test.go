@@ -23,7 +23,7 @@ func (k *kernel) stale(state State, meanwhile func()) *pass {
 		k.t.Fatal("nothing to do", err)
 	}
 	meanwhile()
-	p.fresh, p.round = false, round{removed: make(map[addressKey]struct{})}
+	p.fresh, p.round = false, round{removed: make(map[bareAddress]struct{})}
 	if err := p.apply(k.t.Context(), plan); err != nil {
 		k.t.Fatal(err)
 	}

@@ -2,8 +2,6 @@ package rtnl
 
 import (
 	"slices"
-
-	"golang.org/x/sys/unix"
 )
 
 // survey is what one observation has found so far, measured against the desired state object by object as it
@@ -17,9 +15,10 @@ type survey struct {
 	links []link          // by position in want.names
 	at    map[int32]int32 // from an interface's index to that position
 
-	seen   []address  // all addresses
-	places []occupant // by desired address
-	tags   bool       // an address had an IFA_PROTO once: this kernel keeps them
+	seen   []address                           // all addresses
+	places []occupant                          // by desired address
+	tags   bool                                // an address had an IFA_PROTO once: this kernel keeps them
+	record func(*address) (ownedAddress, bool) // what LastApplied says of an observed address
 
 	nexthops nexthops
 
@@ -46,12 +45,6 @@ type survey struct {
 	rules     []bool // by desired rule: it is in place
 	oldRules  []rule // ours, not desired, or there before
 	anonymous bool   // this kernel does not keep the protocols of rules
-}
-
-// occupant is what was found where a desired address belongs.
-type occupant struct {
-	seen  int32 // position in survey.seen + 1; 0: nothing
-	right bool  // it is what is desired
 }
 
 // standing is what is known of a desired route.
@@ -117,25 +110,6 @@ func (s *survey) seeLink(name []byte, l link) {
 	}
 }
 
-func (s *survey) seeAddress(a *address) {
-	if a.protocol != 0 && !s.untagged {
-		s.tags = true
-	}
-	s.seen = append(s.seen, *a)
-	p, ok := s.at[a.link]
-	if !ok || !a.near() {
-		return
-	}
-	key := a.key()
-	key.link = p
-	if i, ok := s.want.address[key]; ok {
-		right := a.peer == ip{} && a.bits == s.want.addresses[i].bits
-		if !s.places[i].right {
-			s.places[i] = occupant{seen: int32(len(s.seen)), right: right}
-		}
-	}
-}
-
 // linkOf gives the index of a desired route's interface: 0 if it has none, -1 if it does not exist.
 func (s *survey) linkOf(i int32) int32 {
 	position := s.want.routes[i].link
@@ -153,13 +127,6 @@ func (s *survey) wanted(i int32) route {
 	r := s.want.routes[i]
 	r.link, r.object = s.linkOf(i), s.objectOf(i)
 	return r
-}
-
-// wantedAddress gives a desired address with its interface's index for link: 0 if it does not exist.
-func (s *survey) wantedAddress(i int32) address {
-	a := s.want.addresses[i]
-	a.link = s.links[a.link].index
-	return a
 }
 
 // seeRoute takes r, and all its next hops if it has several. hops is not kept.
@@ -312,28 +279,4 @@ func (s *survey) linkNamed(name string) int32 {
 		return s.links[p].index
 	}
 	return 0
-}
-
-// owns says whether an observed address is ours. made holds what this pass has created.
-func (s *survey) owns(a *address, records map[addressKey]ownedAddress, made map[addressKey]struct{}) bool {
-	switch {
-	case s.untagged:
-	case a.protocol == s.protocol:
-		return true
-	case a.protocol != 0, s.tags:
-		return false
-	}
-	if a.peer != (ip{}) {
-		return false // ours have none
-	}
-	key := a.key()
-	if _, ok := made[key]; ok {
-		return true
-	}
-	rec, ok := records[key]
-	return ok && !rec.Claimed && !rec.Tagged
-}
-
-func (a *address) tentative() bool {
-	return a.is(unix.IFA_F_TENTATIVE) && !a.is(unix.IFA_F_OPTIMISTIC)
 }

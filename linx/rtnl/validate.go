@@ -11,24 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fault finds what is wrong with an address, without asking the kernel, and says what would be right.
-func (a *Address) fault() error {
-	if err := interfaceFault(a.Interface); err != nil {
-		return err
-	}
-	addr := a.Prefix.Addr()
-	switch {
-	case !a.Prefix.IsValid():
-		return errors.New("no valid prefix; give the address and the length of its network: 10.0.0.2/24")
-	case addr.Is4In6():
-		return mappedFault(addr)
-	case addr.IsUnspecified(), addr.IsMulticast():
-		return fmt.Errorf("%v is no address of a host", addr)
-	}
-	return nil
-}
-
-// fault does the same for a route.
+// fault finds what is wrong with a route, without asking the kernel, and says what would be right.
 func (r *Route) fault() error {
 	if int(r.Type) >= len(routeTypes) {
 		return fmt.Errorf("no route type: %v; the constants from Unicast to Throw are", r.Type)

@@ -1,0 +1,125 @@
+package rtnl
+
+import "iter"
+
+// claimedAddresses drops the record of what is to be replaced: it will be gone, and what is there next need
+// not be ours. Where that would show, the record may stay.
+func (p *pass) claimedAddresses() []ownedAddress {
+	var out []ownedAddress
+	for _, rec := range p.last.addresses {
+		i, ok := p.want.address[p.keyOf(&rec.Address)]
+		if !ok || !p.claims.addresses[i] || rec.Tagged {
+			out = append(out, rec)
+		}
+	}
+	for i, covered := range p.claims.addresses {
+		if covered {
+			index := p.survey.links[p.want.addresses[i].link].index
+			out = append(out, ownedAddress{Address: p.want.state.Addresses[i], Index: index, Claimed: true})
+		}
+	}
+	return out
+}
+
+// keyOf gives the key of an address in the desired state's index; its interface may not be in there.
+func (p *pass) keyOf(a *Address) addressKey {
+	position, ok := p.want.positions[a.Interface]
+	if !ok {
+		position = -1
+	}
+	packed := packAddress(a, position)
+	return packed.key()
+}
+
+// ownedAddresses makes a new list only if it is another one than before.
+func (p *pass) ownedAddresses() []ownedAddress {
+	n, rest := 0, []ownedAddress(nil)
+	for rec := range p.eachOwnedAddress() {
+		switch {
+		case rest != nil:
+			rest = append(rest, rec)
+		case n < len(p.last.addresses) && p.last.addresses[n] == rec:
+			n++
+		default:
+			rest = append(make([]ownedAddress, 0, len(p.survey.seen)+1), p.last.addresses[:n]...)
+			rest = append(rest, rec)
+		}
+	}
+	if rest == nil {
+		return p.last.addresses[:n:n]
+	}
+	return rest
+}
+
+func (p *pass) eachOwnedAddress() iter.Seq[ownedAddress] {
+	return func(yield func(ownedAddress) bool) {
+		s := p.survey
+		kept := make([]bool, len(s.seen))
+		for i, place := range s.places {
+			rec := ownedAddress{Address: p.want.state.Addresses[i], Index: s.links[s.want.addresses[i].link].index}
+			switch {
+			case place.right:
+				a := &s.seen[place.seen-1]
+				kept[place.seen-1] = true
+				if rec.Tagged = a.protocol == s.protocol; !p.stillOwns(a) {
+					continue
+				}
+			case p.madeAddress(int32(i)):
+				if rec.Tagged = s.tags; place.seen != 0 {
+					kept[place.seen-1] = true
+				}
+			default:
+				continue
+			}
+			if !yield(rec) {
+				return
+			}
+		}
+		for i := range s.seen {
+			if a := &s.seen[i]; !kept[i] && p.stillOwns(a) && !yield(p.recordOf(a)) {
+				return
+			}
+		}
+	}
+}
+
+func (p *pass) stillOwns(a *address) bool {
+	_, removed := p.round.removed[a.bare()]
+	return !removed && p.owns(a)
+}
+
+// madeAddress says that a desired address was made and not seen since.
+func (p *pass) madeAddress(i int32) bool {
+	if p.fresh {
+		return false
+	}
+	a := p.survey.wantedAddress(i)
+	_, made := p.made[a.bare()]
+	return made && a.link != 0
+}
+
+// recordOf gives what is known of one that is ours, and not as desired: what it was once asked to be.
+func (p *pass) recordOf(a *address) ownedAddress {
+	if rec, ok := p.record(a); ok && !rec.Claimed {
+		return rec
+	}
+	return ownedAddress{Address: a.named(p.name(a.link)), Index: a.link, Tagged: a.protocol == p.survey.protocol}
+}
+
+// record looks up what LastApplied has of an address, on an interface that is still that one.
+func (p *pass) record(a *address) (ownedAddress, bool) {
+	if p.records == nil {
+		p.records = make(map[bareAddress]ownedAddress, len(p.last.addresses))
+		for _, rec := range p.last.addresses {
+			if p.name(rec.Index) != rec.Interface {
+				continue
+			}
+			packed := packAddress(&rec.Address, rec.Index)
+			if known, ok := p.records[packed.bare()]; !ok || known.Claimed {
+				p.records[packed.bare()] = rec
+			}
+		}
+	}
+	rec, ok := p.records[a.bare()]
+	return rec, ok
+}
