@@ -145,7 +145,7 @@ func (r *route) unpack(name string) Route {
 		u.NextHopID = r.object
 	case r.rejects() && r.v6: // the kernel says lo
 	default:
-		u.Gateway, u.Interface, u.OnLink = r.gateway.addr(r.v6), name, r.onlink
+		u.Gateway, u.Interface, u.OnLink, u.Encap = r.gateway.addr(r.v6), name, r.onlink, Encap{r.encap}
 	}
 	r.unpackScope(&u)
 	return u
@@ -206,7 +206,7 @@ func (want *route) is(seen *route, link int32) bool {
 		return seen.object == want.object
 	}
 	// Of an IPv6 route the weight may be from when it was one of several.
-	return seen.gateway == want.gateway && seen.onlink == want.onlink && (seen.weight == want.weight || want.v6) &&
+	return seen.gateway == want.gateway && seen.onlink == want.onlink && seen.encap == want.encap && (seen.weight == want.weight || want.v6) &&
 		(link == 0 || seen.link == link)
 }
 

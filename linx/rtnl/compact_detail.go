@@ -72,8 +72,3 @@ func (r *route) details() detail {
 	}
 	return r.detail.Value()
 }
-
-// encap is how packets are wrapped on their way to a next hop.
-type encap struct {
-	kind uint16 // LWTUNNEL_ENCAP_
-}

@@ -26,6 +26,7 @@ type routeDecoder struct {
 	detail detail                // of the last one that has any; mostly the next one's is the same,
 	handle unique.Handle[detail] // which has this handle
 	few    detail                // being decoded
+	encap  encapDecoder
 }
 
 // decode reads a struct rtmsg and its attributes. A route with several next hops has its first one in r, and
@@ -54,6 +55,7 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 		return &d.few
 	}
 	r.onlink = flags&unix.RTNH_F_ONLINK != 0
+	var wrapped []byte
 	for typ, v := range rtnetlink.Attributes(body[unix.SizeofRtMsg:]) {
 		switch typ {
 		case unix.RTA_DST:
@@ -75,10 +77,14 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 				few().preference = p
 			}
 		case unix.RTA_MULTIPATH:
-			d.hops = decodeHops(v, d.hops, r)
+			d.decodeHops(v, r)
 		case rtaNextHopID:
 			r.object = uint32At(v)
-		case unix.RTA_VIA, unix.RTA_ENCAP, unix.RTA_FLOW:
+		case unix.RTA_ENCAP:
+			wrapped = v
+		case unix.RTA_ENCAP_TYPE:
+			d.wrap(&r.hop, uint16At(v), wrapped, r)
+		case unix.RTA_VIA, unix.RTA_FLOW:
 			r.strange = true
 		}
 	}
@@ -103,25 +109,37 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 
 // decodeHops reads the struct rtnexthops of a multipath route. One that this package could not name makes r
 // strange.
-func decodeHops(b []byte, hops []hop, r *route) []hop {
+func (d *routeDecoder) decodeHops(b []byte, r *route) {
 	for len(b) >= unix.SizeofRtNexthop {
 		size := int(native.Uint16(b))
 		if size < unix.SizeofRtNexthop || size > len(b) {
 			break
 		}
 		h := hop{onlink: b[2]&unix.RTNH_F_ONLINK != 0, weight: b[3], link: int32(native.Uint32(b[4:]))}
+		var wrapped []byte
 		for typ, v := range rtnetlink.Attributes(b[unix.SizeofRtNexthop:size]) {
 			switch typ {
 			case unix.RTA_GATEWAY:
 				copy(h.gateway[:], v)
-			case unix.RTA_VIA, unix.RTA_ENCAP, unix.RTA_FLOW:
+			case unix.RTA_ENCAP:
+				wrapped = v
+			case unix.RTA_ENCAP_TYPE:
+				d.wrap(&h, uint16At(v), wrapped, r)
+			case unix.RTA_VIA, unix.RTA_FLOW:
 				r.strange = true
 			}
 		}
-		hops = append(hops, h)
+		d.hops = append(d.hops, h)
 		b = b[min(align(size), len(b)):]
 	}
-	return hops
+}
+
+// wrap notes an encapsulation of h, a next hop of r. The kernel sends its kind after it.
+func (d *routeDecoder) wrap(h *hop, kind uint16, raw []byte, r *route) {
+	h.encap = d.encap.decode(kind, raw)
+	if !r.v6 && h.encap.Value().unknown {
+		r.strange = true // to delete it, one has to name it
+	}
 }
 
 // link is what is needed of an interface.
@@ -178,6 +196,13 @@ func promotes(afSpec []byte) bool {
 		}
 	}
 	return false
+}
+
+func uint16At(v []byte) uint16 {
+	if len(v) < 2 {
+		return 0
+	}
+	return native.Uint16(v)
 }
 
 func uint32At(v []byte) uint32 {

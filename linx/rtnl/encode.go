@@ -29,6 +29,7 @@ func putHop(b *rtnetlink.Batch, r *route) {
 	if r.link != 0 {
 		b.Uint32(unix.RTA_OIF, uint32(r.link))
 	}
+	putEncap(b, r.encap)
 }
 
 // dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It
@@ -81,25 +82,24 @@ func putRtmsg(b *rtnetlink.Batch, r *route) {
 
 func putHops(b *rtnetlink.Batch, r *route, hops []hop) {
 	var payload []byte
+	var one rtnetlink.Batch
 	for i := range hops {
 		h := &hops[i]
-		size := unix.SizeofRtNexthop
+		one.Reset()
+		one.Begin(0, 0)
 		if h.gateway != (ip{}) {
-			size += unix.SizeofRtAttr + len(h.gateway.bytes(r.v6))
+			one.Bytes(unix.RTA_GATEWAY, h.gateway.bytes(r.v6))
 		}
+		putEncap(&one, h.encap)
+		attributes := one.Request(0)[unix.SizeofNlMsghdr:]
 		var fixed [unix.SizeofRtNexthop]byte
-		native.PutUint16(fixed[:], uint16(size))
+		native.PutUint16(fixed[:], uint16(len(fixed)+len(attributes)))
 		if h.onlink {
 			fixed[2] = unix.RTNH_F_ONLINK
 		}
 		fixed[3] = h.weight
 		native.PutUint32(fixed[4:], uint32(h.link))
-		payload = append(payload, fixed[:]...)
-		if h.gateway != (ip{}) {
-			payload = native.AppendUint16(payload, uint16(size-unix.SizeofRtNexthop))
-			payload = native.AppendUint16(payload, unix.RTA_GATEWAY)
-			payload = append(payload, h.gateway.bytes(r.v6)...)
-		}
+		payload = append(append(payload, fixed[:]...), attributes...)
 	}
 	b.Bytes(unix.RTA_MULTIPATH, payload)
 }

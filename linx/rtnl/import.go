@@ -248,7 +248,7 @@ func sayable(body []byte) bool {
 	for typ, v := range rtnetlink.Attributes(body[unix.SizeofRtMsg:]) {
 		switch typ {
 		case unix.RTA_DST, unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_PRIORITY, unix.RTA_PREFSRC, unix.RTA_TABLE,
-			unix.RTA_METRICS, unix.RTA_PREF:
+			unix.RTA_METRICS, unix.RTA_PREF, unix.RTA_ENCAP, unix.RTA_ENCAP_TYPE:
 		case unix.RTA_CACHEINFO: // the third field of a struct rta_cacheinfo is in how long it expires
 			if len(v) >= 12 && native.Uint32(v[8:]) != 0 {
 				return false

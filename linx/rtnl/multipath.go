@@ -20,6 +20,8 @@ type NextHop struct {
 	Weight uint16 `json:"weight,omitempty"`
 	// OnLink says that Gateway is reached over Interface although no address tells so.
 	OnLink bool `json:"onlink,omitempty"`
+	// Encap is how packets are wrapped on their way. Zero: not at all.
+	Encap Encap `json:"encap,omitzero"`
 }
 
 const maximumWeight = 256 // rtnh_hops, which is less 1, has a byte
@@ -28,7 +30,7 @@ const maximumWeight = 256 // rtnh_hops, which is less 1, has a byte
 func (r *Route) way() NextHop {
 	switch len(r.NextHops) {
 	case 0:
-		return NextHop{Gateway: r.Gateway, Interface: r.Interface, OnLink: r.OnLink}
+		return NextHop{Gateway: r.Gateway, Interface: r.Interface, OnLink: r.OnLink, Encap: r.Encap}
 	case 1:
 		return r.NextHops[0]
 	}
@@ -49,6 +51,9 @@ func (r *Route) v6() bool {
 // words gives " via 10.0.0.2 dev v0".
 func (h *NextHop) words() string {
 	var b strings.Builder
+	if h.Encap != (Encap{}) {
+		b.WriteString(" encap " + h.Encap.String())
+	}
 	if h.Gateway.IsValid() {
 		b.WriteString(" via " + h.Gateway.String())
 	}
@@ -78,7 +83,7 @@ func (r *Route) nexthops() string {
 }
 
 func packHop(h *NextHop, link int32) hop {
-	return hop{gateway: packIP(h.Gateway), link: link, onlink: h.OnLink, weight: uint8(max(h.Weight, 1) - 1)}
+	return hop{gateway: packIP(h.Gateway), link: link, onlink: h.OnLink, weight: uint8(max(h.Weight, 1) - 1), encap: h.Encap.handle}
 }
 
 // packHops gives the ways of r, if there are several. link gives the number of an interface.
@@ -94,7 +99,7 @@ func packHops(r *Route, link func(name string) int32) []hop {
 }
 
 func (h *hop) unpack(v6 bool, name namer) NextHop {
-	u := NextHop{Gateway: h.gateway.addr(v6), Interface: name(h.link), OnLink: h.onlink}
+	u := NextHop{Gateway: h.gateway.addr(v6), Interface: name(h.link), OnLink: h.onlink, Encap: Encap{h.encap}}
 	if h.weight > 0 {
 		u.Weight = uint16(h.weight) + 1
 	}
@@ -118,7 +123,7 @@ func (f *found) describe(name namer) Route {
 func (r *Route) nextHopIDFault() error {
 	switch {
 	case r.way() != NextHop{}, len(r.NextHops) > 0:
-		return errors.New("NextHopID beside Gateway, Interface, OnLink or NextHops; the object alone says where it leads")
+		return errors.New("NextHopID beside Gateway, Interface, OnLink, Encap or NextHops; the object alone says where it leads")
 	case r.Type != Unicast:
 		return fmt.Errorf("%v route with NextHopID; only a unicast one follows an object", r.Type)
 	case r.v6():
@@ -144,8 +149,8 @@ func (r *Route) nextHopsFault() error {
 	if len(r.NextHops) == 0 {
 		return nil
 	}
-	if r.Gateway.IsValid() || r.Interface != "" || r.OnLink {
-		return errors.New("NextHops beside Gateway, Interface or OnLink; they are one way, so put them into NextHops")
+	if r.Gateway.IsValid() || r.Interface != "" || r.OnLink || r.Encap != (Encap{}) {
+		return errors.New("NextHops beside Gateway, Interface, OnLink or Encap; they are one way, so put them into NextHops")
 	}
 	if r.Type != Unicast {
 		return fmt.Errorf("%v route with NextHops; only a unicast one leads several ways", r.Type)
@@ -161,6 +166,8 @@ func (r *Route) nextHopsFault() error {
 			err = fmt.Errorf("gateway %v is not of the route's family, %s", h.Gateway, familyName(r.v6()))
 		case !h.Gateway.IsValid() && r.v6() && len(r.NextHops) > 1:
 			err = errors.New("no Gateway, which the kernel demands of each of several IPv6 ways")
+		default:
+			err = h.Encap.fault(r.v6())
 		}
 		for k := range r.NextHops[:i] {
 			if o := &r.NextHops[k]; o.Gateway == h.Gateway && (o.Interface == h.Interface || o.Interface == "" || h.Interface == "") {

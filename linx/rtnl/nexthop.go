@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"fmt"
+	"unique"
 
 	"golang.org/x/sys/unix"
 
@@ -64,7 +65,8 @@ func (n *nexthops) lead(id uint32, to hop) {
 // hopOf gives the way of the desired route i, if that is one for an object.
 func (s *survey) hopOf(i int32) (hop, bool) {
 	r := &s.want.routes[i]
-	if !s.nexthops.wanted || r.v6 || r.kind != unix.RTN_UNICAST || r.gateway == (ip{}) || r.link == 0 || r.object != 0 {
+	if !s.nexthops.wanted || r.v6 || r.kind != unix.RTN_UNICAST || r.gateway == (ip{}) || r.link == 0 ||
+		r.object != 0 || r.encap != (unique.Handle[encap]{}) {
 		return hop{}, false
 	}
 	h := r.hop

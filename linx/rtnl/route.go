@@ -43,6 +43,8 @@ type Route struct {
 	OnLink bool `json:"onlink,omitempty"`
 	// TOS restricts the route to packets with this type of service, for IPv4 only. Its lowest two bits are 0.
 	TOS uint8 `json:"tos,omitempty"`
+	// Encap is how packets are wrapped on their way. Zero: not at all.
+	Encap Encap `json:"encap,omitzero"`
 	// MTU is the path MTU in bytes, at most 65520. 0: the interface's.
 	MTU uint32 `json:"mtu,omitempty"`
 	// MTULock keeps path MTU discovery from lowering MTU.

@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"slices"
+	"unique"
 )
 
 // survey is what one observation has found so far, measured against the desired state object by object as it
@@ -71,6 +72,7 @@ type found struct {
 type askedKey struct {
 	routeKey
 	gateway ip
+	encap   unique.Handle[encap]
 	link    int32 // 0: not named, or of an interface that is not known any more
 }
 
@@ -160,7 +162,7 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 		if f.merged {
 			_, alien := s.alien[f.hopOnly()]
 			asked, ok := s.askedFor(&f)
-			mine = !alien && !r.strange && (own || ok)
+			mine = !alien && !r.strange && (own && !f.hasTwin(hops) || ok)
 			f.doubt = mine && !ok
 			if mine && ok && n > 0 {
 				f.detail = asked.detail // the kernel shows the first one's alone
@@ -173,6 +175,18 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 			s.see(&f, mine)
 		}
 	}
+}
+
+// hasTwin says that another next hop differs from f in its encapsulation alone. IPv6 does not look at that
+// when it deletes: of such two it takes the first.
+func (f *found) hasTwin(hops []hop) bool {
+	twins := 0
+	for i := range hops {
+		if hops[i].gateway == f.gateway && hops[i].link == f.link {
+			twins++
+		}
+	}
+	return twins > 1
 }
 
 // locate gives the position of the desired route with that identity, or -1. It is mostly the one after the
@@ -265,7 +279,7 @@ func (s *survey) askedFor(f *found) (route, bool) {
 
 // lookUp prefers the route that names the interface.
 func lookUp(asked map[askedKey]route, f *found) (r route, ok bool) {
-	key := askedKey{f.routeKey, f.gateway, f.link}
+	key := askedKey{f.routeKey, f.gateway, f.encap, f.link}
 	if r, ok = asked[key]; !ok {
 		key.link = 0
 		r, ok = asked[key]

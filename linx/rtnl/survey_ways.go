@@ -107,7 +107,7 @@ func (s *survey) asksFor(f *found) bool {
 		ways = []hop{want.hop}
 	}
 	return slices.ContainsFunc(ways, func(h hop) bool {
-		return h.gateway == f.gateway && (h.link == 0 || s.links[h.link].index == f.link)
+		return h.gateway == f.gateway && h.encap == f.encap && (h.link == 0 || s.links[h.link].index == f.link)
 	})
 }
 
@@ -117,7 +117,7 @@ func (s *survey) note(asked map[askedKey]route, r *route, ways []hop) {
 		ways = []hop{r.hop}
 	}
 	for _, h := range ways {
-		asked[askedKey{r.routeKey, h.gateway, h.link}] = *r
+		asked[askedKey{r.routeKey, h.gateway, h.encap, h.link}] = *r
 	}
 }
 

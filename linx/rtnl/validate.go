@@ -47,7 +47,7 @@ func (r *Route) dstFault() error {
 }
 
 func (r *Route) hopFault() error {
-	way := NextHop{Gateway: r.Gateway, Interface: r.Interface, OnLink: r.OnLink}
+	way := NextHop{Gateway: r.Gateway, Interface: r.Interface, OnLink: r.OnLink, Encap: r.Encap}
 	switch {
 	case r.NextHopID != 0:
 		return r.nextHopIDFault()
@@ -58,13 +58,19 @@ func (r *Route) hopFault() error {
 		if way.Gateway.IsValid() || way.Interface == "" {
 			return errors.New("a local route takes an Interface, such as lo, and no Gateway")
 		}
+		if r.Encap != (Encap{}) {
+			return errors.New("a local route sends nothing; leave out Encap")
+		}
 	default:
 		if way != (NextHop{}) || packDetail(r) != (unique.Handle[detail]{}) {
-			return fmt.Errorf("%v route: packets go nowhere; leave out Gateway, Interface, Source, MTU and the like", r.Type)
+			return fmt.Errorf("%v route: packets go nowhere; leave out Gateway, Interface, Encap, Source, MTU and the like", r.Type)
 		}
 		return nil
 	}
-	return way.fault()
+	if err := way.fault(); err != nil {
+		return err
+	}
+	return way.Encap.fault(r.v6())
 }
 
 func (h *NextHop) fault() error {
