@@ -215,6 +215,29 @@ func (want *route) alike(seen *route) bool {
 	return !seen.strange && seen.kind == want.kind && seen.scope == want.scope && want.agrees(seen)
 }
 
+// hits says whether the kernel, asked to delete r, would take other, of the same identity, for it. It takes
+// the first route in which all that the request names agrees: what r lacks may be anything in other, as may
+// onlink. See fib_table_delete and fib_nh_match; inet6_rtm_delroute, which looks at no detail.
+func (r *route) hits(other *route) bool {
+	switch {
+	case r.protocol != other.protocol, r.kind != other.kind, r.scope != other.scope:
+		return false
+	case r.rejects():
+	case !agrees(r.gateway, other.gateway), !agrees(r.link, other.link), !agrees(r.encap, other.encap):
+		return false
+	}
+	if r.v6 {
+		return true
+	}
+	asked, has := r.details(), other.details()
+	for n := range asked.metrics {
+		if !agrees(asked.metrics[n], has.metrics[n]) {
+			return false
+		}
+	}
+	return agrees(asked.source, has.source) && agrees(asked.algorithm, has.algorithm)
+}
+
 // described is an object in words.
 type described string
 

@@ -170,3 +170,49 @@ func TestRouteBySource(t *testing.T) {
 		}
 	}
 }
+
+// TestAdoptBehindSimilar: the kernel would delete the first route of all that a request does not tell apart,
+// so that what stands behind such a one cannot be adopted. It is enough as it is.
+func TestAdoptBehindSimilar(t *testing.T) {
+	pairs := []struct{ similar, wanted string }{
+		{"10.1.0.0/16 via 10.0.0.1 proto static src 10.0.0.2", "10.1.0.0/16 via 10.0.0.1 proto static"},
+		{"10.2.0.0/16 via 10.0.0.1 proto static mtu 1400", "10.2.0.0/16 via 10.0.0.1 proto static"},
+		{"10.3.0.0/16 via 10.0.0.1 dev v0 proto static onlink", "10.3.0.0/16 via 10.0.0.1 proto static"},
+		{"10.4.0.0/16 via 10.0.0.1 dev v0 proto static", "10.4.0.0/16 dev v0 proto static scope global"},
+		{"2001:db8:1::/48 via 2001:db8::1 proto static", "2001:db8:1::/48 dev v0 proto static"},
+	}
+	for _, inFront := range []bool{false, true} {
+		k := newKernel(t, Options{Conflict: TakeOver})
+		k.addAddress("v0", "10.0.0.2/24")
+		k.addAddress("v0", "2001:db8::2/64")
+		for _, p := range pairs {
+			k.run("route append " + p.wanted)
+		}
+		state, _, err := k.src.Observe(t.Context())
+		if err != nil || len(state.Routes) != len(pairs) {
+			t.Fatal(state.Routes, err)
+		}
+		state.Addresses = nil
+		for _, p := range pairs {
+			if !inFront {
+				k.run("route del " + p.wanted)
+			}
+			k.run("route append " + p.similar)
+			if !inFront {
+				k.run("route append " + p.wanted)
+			}
+		}
+		before := k.ipRoutes("main")
+		if r := k.converge(state); len(r.Applied) > 0 != inFront {
+			t.Error(show(r))
+		}
+		k.settled(state)
+		after := k.ipRoutes("main")
+		for i := range after {
+			after[i] = strings.Replace(after[i], "protocol 76", "protocol static", 1)
+		}
+		if slices.Sort(after); !slices.Equal(before, after) {
+			t.Errorf("%q became %q", before, after)
+		}
+	}
+}

@@ -113,10 +113,7 @@ func (s *survey) directFirst(list []int32) []int32 {
 func (s *survey) diffRoute(d *difference, i int32, mine, others []found, policy ConflictPolicy, name namer) {
 	want := s.want.route(i)
 	partly := s.partly(i)
-	adopted := without(others, func(f found) bool {
-		_, unknown := s.alien[f.hopOnly()]
-		return !f.right || f.strange || unknown
-	})
+	adopted := s.adoptable(others)
 	if !s.want.routes[i].several || !s.want.routes[i].v6 {
 		adopted = adopted[:min(len(adopted), 1)] // one will do
 	}
@@ -143,6 +140,20 @@ func (s *survey) diffRoute(d *difference, i int32, mine, others []found, policy 
 		}
 		d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: conflict})
 	}
+}
+
+// adoptable gives those of others' routes that can be made ours: what is right, and not behind what would be
+// deleted in its stead.
+func (s *survey) adoptable(others []found) (list []found) {
+	for n := range others {
+		f := &others[n]
+		_, unknown := s.alien[f.hopOnly()]
+		hidden := slices.ContainsFunc(others[:n], func(before found) bool { return f.hits(&before.route) })
+		if f.right && !f.strange && !unknown && !hidden {
+			list = append(list, *f)
+		}
+	}
+	return list
 }
 
 // take cuts off the routes at the beginning that are in place i, each once: IPv6 dumps repeat routes when

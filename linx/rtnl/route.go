@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -109,8 +110,11 @@ func (r Route) String() string {
 	if r.Metric != 0 {
 		b.WriteString(" metric " + strconv.FormatUint(uint64(r.Metric), 10))
 	}
-	if r.Table != 0 && r.Table != unix.RT_TABLE_MAIN {
-		b.WriteString(" table " + strconv.FormatUint(uint64(r.Table), 10))
+	switch table := cmp.Or(r.Table, unix.RT_TABLE_MAIN); {
+	case table != unix.RT_TABLE_MAIN:
+		b.WriteString(" table " + strconv.FormatUint(uint64(table), 10))
+	case r.Type == Local: // for which ip(8) has another default
+		b.WriteString(" table main")
 	}
 	if r.Scope != ScopeDefault {
 		b.WriteString(" scope " + r.Scope.String())

@@ -72,7 +72,9 @@ func TestDetailOnKernel(t *testing.T) {
 
 			pasted.addAddress("v0", "10.0.0.2/24")
 			pasted.addAddress("v0", "2001:db8::2/64")
-			pasted.ipBatch(commands, map[bool]string{true: "-6", false: "-4"}[v6])
+			if _, err := newWitness(t, pasted.Net).ip(commands, map[bool]string{true: "-6", false: "-4"}[v6]); err != nil {
+				t.Fatal(err)
+			}
 			pasted.settled(State{Routes: state.Routes})
 
 			w := k.watchRoutes()

@@ -1,20 +1,39 @@
 package rtnl
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"os/exec"
 	"slices"
 	"strings"
+	"testing"
+
+	"github.com/linx-go/linx-go/internal/testns"
 )
 
-// batch has ip(8) carry out commands, all in one process. Those that begin with -6 come last.
-func (k *kernel) batch(commands ...string) {
-	k.t.Helper()
+// witness is ip(8) in a namespace: an implementation that is not ours, which shares no code with us.
+type witness struct{ *testns.Net }
+
+func newWitness(t *testing.T, n *testns.Net) witness {
+	if !testns.HasIP() {
+		t.Skip("ip(8) is not installed")
+	}
+	return witness{n}
+}
+
+// batch carries out commands. Those that begin with -6 come last.
+func (w witness) batch(commands ...string) {
+	if err := w.try(commands...); err != nil {
+		panic(err)
+	}
+}
+
+// try goes on where a command fails.
+func (w witness) try(commands ...string) error {
 	var any, six []string
+	var errs []error
 	for _, c := range commands {
 		if rest, ok := strings.CutPrefix(c, "-6 "); ok {
 			six = append(six, rest)
@@ -22,68 +41,114 @@ func (k *kernel) batch(commands ...string) {
 			any = append(any, c)
 		}
 	}
-	k.ipBatch(any)
+	for len(any) > 0 {
+		n := 1 + slices.IndexFunc(any, func(c string) bool { return strings.HasPrefix(c, "neigh") })
+		if n == 0 { // a neighbour's failure ends a batch
+			n = len(any)
+		}
+		_, err := w.ip(any[:n], "-force")
+		errs, any = append(errs, err), any[n:]
+	}
 	if len(six) > 0 {
-		k.ipBatch(six, "-6")
+		_, err := w.ip(six, "-6", "-force")
+		errs = append(errs, err)
 	}
+	return errors.Join(errs...)
 }
 
-func (k *kernel) ipBatch(commands []string, options ...string) string {
-	k.t.Helper()
-	file := filepath.Join(k.t.TempDir(), "batch")
-	if err := os.WriteFile(file, []byte(strings.Join(commands, "\n")+"\n"), 0o600); err != nil {
-		k.t.Fatal(err)
+func (w witness) ip(commands []string, options ...string) (string, error) {
+	cmd := exec.Command("ip", append(options, "-batch", "-")...)
+	cmd.Stdin = strings.NewReader(strings.Join(commands, "\n") + "\n")
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	var out []byte
+	var err error
+	w.Do(func() { out, err = cmd.Output() })
+	if err != nil {
+		err = fmt.Errorf("ip: %w\n%s", err, complaints.String())
 	}
-	return k.IP(append(options, "-batch", file)...)
+	return string(out), err
 }
 
-// sight is a namespace as ip(8) shows it: a witness that shares no code with us. It has a line for each
-// object, by kind, without what the kernel makes by itself.
-type sight map[string][]string
-
-// sights are what to look at, by kind.
-var sights = []struct{ kind, command string }{
-	{"address", "addr show"},
-	{"route", "route show table all"},
-	{"neighbor", "neigh show nud all"},
-	{"proxy", "neigh show proxy"},
-	{"rule", "rule show"},
+// thing is an object as ip(8) shows it.
+type thing struct {
+	kind  string
+	place string // what two of a kind cannot agree in, where that is less than all
+	line  string // what it is, in JSON, without who made it
+	owner string // its protocol, if ip(8) shows it
 }
 
-// look gives the sight of the namespace. mask takes away what does not matter, or all of an object.
-func (k *kernel) look(mask func(kind string, object map[string]any) bool) sight {
-	k.t.Helper()
-	out := make(sight)
-	var commands []string
-	for _, s := range sights {
-		commands = append(commands, s.command)
-	}
+func (t thing) String() string { return t.kind + " " + t.line + " of " + t.owner }
+
+// sights are what to look at.
+var sights = []struct {
+	kind, command string
+	place         []string
+}{
+	{"address", "addr show", []string{"dev", "local", "prefixlen", "address"}},
+	{"route", "route show table all", []string{"dst", "table", "metric", "tos"}},
+	{"neighbor", "neigh show nud all", []string{"dst", "dev"}},
+	{"neighbor", "neigh show proxy", []string{"dst", "dev", "proxy"}},
+	{"rule", "rule show", nil},
+}
+
+// look gives all there is but what the kernel makes by itself, in its order where that is not a hash's.
+func (w witness) look() []thing {
+	var things []thing
 	for _, family := range []string{"-4", "-6"} {
-		dump := json.NewDecoder(strings.NewReader(k.ipBatch(commands, family, "-json", "-details")))
+		var commands []string
 		for _, s := range sights {
-			var objects []map[string]any
-			if err := dump.Decode(&objects); err != nil {
-				k.t.Fatalf("%s: %v", s.command, err)
-			}
-			if s.kind == "address" {
-				objects = addressesOf(objects)
-			}
-			for _, o := range objects {
-				if automatic(s.kind, o) || !mask(s.kind, o) {
-					continue
-				}
-				line, _ := json.Marshal(o) // of what was JSON before; keys are sorted
-				out[s.kind] = append(out[s.kind], string(line))
-			}
-			if s.kind == "neighbor" {
-				slices.Sort(out[s.kind]) // the order of a hash
-			}
+			commands = append(commands, s.command)
+		}
+		out, err := w.ip(commands, family, "-json", "-details")
+		if err != nil {
+			panic(err)
+		}
+		dump := json.NewDecoder(strings.NewReader(out))
+		for n := range sights {
+			things = append(things, read(dump, n, family)...)
 		}
 		if _, err := dump.Token(); err != io.EOF {
-			k.t.Fatalf("more than was asked for: %v", err)
+			panic(fmt.Sprintf("more than was asked for, or %v", err))
 		}
 	}
-	return out
+	return things
+}
+
+// read takes the answer to the nth command from a dump.
+func read(dump *json.Decoder, n int, family string) (things []thing) {
+	s := sights[n]
+	var objects []map[string]any
+	if err := dump.Decode(&objects); err != nil {
+		panic(fmt.Sprintf("%s: %v", s.command, err))
+	}
+	if s.kind == "address" {
+		objects = addressesOf(objects)
+	}
+	for _, o := range objects {
+		if makesItself(s.kind, o) {
+			continue
+		}
+		t := thing{kind: s.kind, owner: fmt.Sprint(o["protocol"])}
+		plain(o)
+		t.place = s.kind + family
+		for _, key := range s.place {
+			if key == "prefixlen" && o["family"] == "inet6" {
+				continue
+			}
+			t.place += fmt.Sprintf(" %s %v", key, o[key])
+		}
+		line, _ := json.Marshal(o) // of what was JSON before; keys are sorted
+		t.line = family + string(line)
+		if s.place == nil {
+			t.place = t.line
+		}
+		things = append(things, t)
+	}
+	if s.kind == "neighbor" {
+		slices.SortFunc(things, func(a, b thing) int { return strings.Compare(a.line, b.line) })
+	}
+	return things
 }
 
 // addressesOf gives each interface's addresses its name.
@@ -99,9 +164,9 @@ func addressesOf(links []map[string]any) (out []map[string]any) {
 	return out
 }
 
-// automatic says that the kernel makes an object by itself. So these tests make no link-local addresses that
-// begin like the kernel's.
-func automatic(kind string, o map[string]any) bool {
+// makesItself says that the kernel makes an object by itself. So these tests make no link-local addresses
+// like the kernel's.
+func makesItself(kind string, o map[string]any) bool {
 	switch kind {
 	case "address":
 		return o["dev"] == "lo" && (o["local"] == "127.0.0.1" || o["local"] == "::1") ||
@@ -114,13 +179,31 @@ func automatic(kind string, o map[string]any) bool {
 	return false
 }
 
-// differs shows in what two sights do: the first is what should be.
-func (s sight) differs(other sight) string {
-	var b bytes.Buffer
-	for _, v := range sights {
-		if !slices.Equal(s[v.kind], other[v.kind]) {
-			fmt.Fprintf(&b, "%ss:\n\t%s\nnot\n\t%s\n", v.kind, strings.Join(other[v.kind], "\n\t"), strings.Join(s[v.kind], "\n\t"))
+// plain takes away from an object who made it, and how it happens to be.
+func plain(o map[string]any) {
+	for _, key := range []string{"protocol", "tentative", "secondary"} {
+		delete(o, key)
+	}
+	if flags, ok := o["flags"].([]any); ok {
+		o["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" || f == "dead" })
+	}
+}
+
+// differ shows in what two sights do: the first is what should be.
+func differ(want, got []thing) string {
+	var b strings.Builder
+	lack := func(prefix string, list, from []thing) {
+		counts := make(map[thing]int)
+		for _, t := range from {
+			counts[t]++
+		}
+		for _, t := range list {
+			if counts[t]--; counts[t] < 0 {
+				fmt.Fprintf(&b, "%s %v\n", prefix, t)
+			}
 		}
 	}
+	lack("missing:", want, got)
+	lack("surplus:", got, want)
 	return b.String()
 }
