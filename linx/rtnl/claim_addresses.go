@@ -33,22 +33,11 @@ func (p *pass) keyOf(a *Address) addressKey {
 
 // ownedAddresses makes a new list only if it is another one than before.
 func (p *pass) ownedAddresses() []ownedAddress {
-	n, rest := 0, []ownedAddress(nil)
+	out := collection[ownedAddress]{last: p.last.addresses}
 	for rec := range p.eachOwnedAddress() {
-		switch {
-		case rest != nil:
-			rest = append(rest, rec)
-		case n < len(p.last.addresses) && p.last.addresses[n] == rec:
-			n++
-		default:
-			rest = append(make([]ownedAddress, 0, len(p.survey.seen)+1), p.last.addresses[:n]...)
-			rest = append(rest, rec)
-		}
+		out.add(rec)
 	}
-	if rest == nil {
-		return p.last.addresses[:n:n]
-	}
-	return rest
+	return out.list()
 }
 
 func (p *pass) eachOwnedAddress() iter.Seq[ownedAddress] {

@@ -25,29 +25,28 @@ func (p *pass) ownedNeighbor(i int32, claimed bool) ownedNeighbor {
 
 func (p *pass) ownedNeighbors() []ownedNeighbor {
 	s := p.survey
-	out := make([]ownedNeighbor, 0, len(s.neighbors)+len(s.oldNeighbors))
+	out := collection[ownedNeighbor]{last: p.last.neighbors}
 	for n := range s.neighbors {
 		i, seen := int32(n), &s.neighbors[n]
 		want := s.wantedNeighbor(i)
 		switch {
 		case !seen.there || !s.ownsNeighbor(seen):
 		case seen.neighbor == want:
-			out = append(out, p.ownedNeighbor(i, false))
+			out.add(p.ownedNeighbor(i, false))
 		default: // what it was made to be, which another has changed
-			out = append(out, p.recordsOf(seen.neighborKey)...)
+			for _, rec := range p.recordsOf(seen.neighborKey) {
+				out.add(rec)
+			}
 		}
 		if _, made := s.madeNeighbors[want.neighborKey]; made && !p.fresh && seen.neighbor != want {
-			out = append(out, p.ownedNeighbor(i, !want.fdb)) // not seen since
+			out.add(p.ownedNeighbor(i, !want.fdb)) // not seen since
 		}
 	}
 	for i := range s.oldNeighbors {
 		n := &s.oldNeighbors[i]
-		out = append(out, ownedNeighbor{Neighbor: n.unpack(p.name), Index: n.link, Via: n.to.via})
+		out.add(ownedNeighbor{Neighbor: n.unpack(p.name), Index: n.link, Via: n.to.via})
 	}
-	if slices.Equal(out, p.last.neighbors) {
-		return p.last.neighbors
-	}
-	return out
+	return out.list()
 }
 
 func (p *pass) recordsOf(key neighborKey) (out []ownedNeighbor) {

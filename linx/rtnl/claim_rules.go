@@ -1,7 +1,5 @@
 package rtnl
 
-import "slices"
-
 func (p *pass) claimedRules() []ownedRule {
 	var out []ownedRule
 	for _, rec := range p.last.rules {
@@ -20,22 +18,19 @@ func (p *pass) claimedRules() []ownedRule {
 
 func (p *pass) ownedRules() []ownedRule {
 	s := p.survey
-	out := make([]ownedRule, 0, len(s.rules)+len(s.oldRules))
+	out := collection[ownedRule]{last: p.last.rules}
 	for i, inPlace := range s.rules {
 		if inPlace {
-			out = append(out, ownedRule{Rule: p.want.state.Rules[i]})
+			out.add(ownedRule{Rule: p.want.state.Rules[i]})
 		}
 	}
 	for i := range s.oldRules {
-		out = append(out, ownedRule{Rule: s.oldRules[i].unpack()})
+		out.add(ownedRule{Rule: s.oldRules[i].unpack()})
 	}
 	if !p.fresh {
 		for _, i := range p.round.createdRules { // and not seen since
-			out = append(out, ownedRule{Rule: p.want.state.Rules[i], Claimed: true})
+			out.add(ownedRule{Rule: p.want.state.Rules[i], Claimed: true})
 		}
 	}
-	if slices.Equal(out, p.last.rules) {
-		return p.last.rules
-	}
-	return out
+	return out.list()
 }

@@ -37,12 +37,17 @@ type neighborRecords struct {
 	confirmed map[neighborKey]struct{} // seen as ours once
 	exact     map[neighbor]struct{}    // those, and what was claimed, as they were to be
 	tables    map[neighborTable]bool
+
+	of    []ownedNeighbor  // what this was made of,
+	named map[int32]string // when the interfaces were called so
 }
 
 // readNeighbors reads the tables that desired or recorded neighbours are in.
 func (p *pass) readNeighbors(ctx context.Context) error {
 	s := p.survey
-	s.neighborRecords = p.neighborRecords()
+	if !p.recordsHold() {
+		s.neighborRecords = p.neighborRecords()
+	}
 	s.placeStations()
 	for _, t := range neighborTables {
 		if p.want.neighborTables[t] || s.tables[t] {
@@ -66,24 +71,39 @@ func (p *pass) dumpNeighbors(ctx context.Context, t neighborTable, only int32, s
 	return p.explain("reading neighbours", err)
 }
 
+// recordsHold says that those of the last observation still are what LastApplied has.
+func (p *pass) recordsHold() bool {
+	r := &p.survey.neighborRecords
+	if !sameSlice(r.of, p.last.neighbors) {
+		return false
+	}
+	for index, name := range r.named {
+		if p.name(index) != name {
+			return false
+		}
+	}
+	return true
+}
+
 func (p *pass) neighborRecords() neighborRecords {
-	var r neighborRecords
+	r := neighborRecords{of: p.last.neighbors}
 	if len(p.last.neighbors) == 0 {
 		return r
 	}
-	r = neighborRecords{
-		confirmed: make(map[neighborKey]struct{}, len(p.last.neighbors)),
-		exact:     make(map[neighbor]struct{}, len(p.last.neighbors)),
-		tables:    make(map[neighborTable]bool),
-	}
+	r.confirmed = make(map[neighborKey]struct{}, len(p.last.neighbors))
+	r.exact = make(map[neighbor]struct{}, len(p.last.neighbors))
+	r.tables = make(map[neighborTable]bool)
+	r.named = make(map[int32]string)
 	for i := range p.last.neighbors {
 		rec := &p.last.neighbors[i]
-		if p.name(rec.Index) != rec.Interface {
+		if r.named[rec.Index] = p.name(rec.Index); r.named[rec.Index] != rec.Interface {
 			continue
 		}
 		n := packNeighbor(&rec.Neighbor, rec.Index, rec.Via)
-		if n.fdb && (rec.Claimed || p.name(rec.Via) != rec.FDB.Via) {
-			continue
+		if n.fdb {
+			if r.named[rec.Via] = p.name(rec.Via); rec.Claimed || r.named[rec.Via] != rec.FDB.Via {
+				continue
+			}
 		}
 		r.exact[n] = struct{}{}
 		r.tables[n.neighborTable] = true
@@ -145,10 +165,12 @@ func (s *survey) ownsNeighbor(n *seenNeighbor) bool {
 	if n.protocol != s.protocol || n.strange {
 		return false
 	}
+	if _, confirmed := s.confirmed[n.neighborKey]; confirmed { // as nearly always
+		return true
+	}
 	_, mine := s.madeNeighbors[n.neighborKey]
-	_, confirmed := s.confirmed[n.neighborKey]
 	_, exact := s.exact[n.neighbor]
-	return mine || confirmed || exact
+	return mine || exact
 }
 
 // wantedNeighbor gives a desired neighbour with its interface's index for link: 0 if it does not exist.
