@@ -59,22 +59,38 @@ func (p *pass) claimLinks(plan *difference) (more bool) {
 			continue
 		}
 		a := adjustment{Name: c.name, Index: c.index, Attribute: c.attribute, Applied: c.to, Original: c.from, Claimed: true}
-		known := false
-		for _, other := range p.survey.adjustment {
-			if other.Name != a.Name || other.Index != a.Index || other.Attribute != a.Attribute {
-				continue
-			}
-			known = known || other.Applied == a.Applied
-			if a.Attribute != altNameOf {
-				a.Original = other.Original // before all of our changes
-			}
-		}
-		if !known {
-			p.survey.adjustment = append(p.survey.adjustment, a)
-			more = true
-		}
+		more = p.survey.adjust(a) || more
 	}
 	return more
+}
+
+// adjust notes what is about to be done.
+func (s *survey) adjust(a adjustment) (more bool) {
+	known := -1
+	for i := range s.adjustment {
+		other := &s.adjustment[i]
+		if other.about(&a) && !other.Claimed {
+			a.Original = other.Original // before all of our changes
+		}
+		if other.about(&a) && other.Applied == a.Applied {
+			known = i
+		}
+	}
+	switch {
+	case known < 0:
+		s.adjustment = append(s.adjustment, a)
+	case s.adjustment[known].Original == a.Original:
+		return false
+	default: // it was claimed, and others have changed it since
+		s.adjustment[known] = a
+	}
+	return true
+}
+
+// about says whether a and b are about the same thing.
+func (a *adjustment) about(b *adjustment) bool {
+	return a.Name == b.Name && a.Index == b.Index && a.Attribute == b.Attribute &&
+		(a.Attribute != altNameOf || a.Applied == b.Applied)
 }
 
 func (p *pass) claimedLinks() []ownedLink {
@@ -104,7 +120,11 @@ func (p *pass) ownedLinks() []ownedLink {
 		}
 	}
 	for _, r := range p.last.links { // not desired, or renamed
-		if l := s.seenLinks[r.Index]; l != nil && l.Kind == r.Kind && !listed(r.Index) && !gone(r.Index) {
+		l := s.seenLinks[r.Index]
+		if l == nil || l.Kind != r.Kind || listed(r.Index) || gone(r.Index) {
+			continue
+		}
+		if _, desired := p.want.link[r.Name]; desired || l.Name == r.Name {
 			out = append(out, r)
 		}
 	}
@@ -136,7 +156,7 @@ func (p *pass) ownedAdjustments() []adjustment {
 				continue
 			}
 			a.Claimed = false
-		case a.Claimed, !s.asks(&a): // it was not done, or others have changed it
+		case a.Claimed, !s.asks(&a), s.superseded(&a): // not done, or others have changed it, or we have
 			continue
 		}
 		out = append(out, a)
@@ -145,4 +165,11 @@ func (p *pass) ownedAdjustments() []adjustment {
 		return p.last.adjusted
 	}
 	return out
+}
+
+// superseded says that what was applied first was changed by what was applied then.
+func (s *survey) superseded(a *adjustment) bool {
+	return slices.ContainsFunc(s.adjustment, func(other adjustment) bool {
+		return other.about(a) && other.Applied != a.Applied && s.seenLinks[a.Index].has(&other)
+	})
 }

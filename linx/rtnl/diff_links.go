@@ -24,6 +24,11 @@ type oldLink struct {
 	kind  LinkKind
 }
 
+// takes says whether an interface goes with o.
+func (o *oldLink) takes(l *seenLink) bool {
+	return o.index == l.index || l.Kind == KindVeth && !l.apart && o.name == l.Veth.Peer
+}
+
 func (o *oldLink) String() string { return "link " + o.name + " type " + string(o.kind) }
 
 // linkChange is the change of one attribute of an interface.
@@ -224,7 +229,7 @@ func (s *survey) diffAdjusted(d *difference) {
 		if l == nil || l.Name != a.Name || s.asks(a) || !l.has(a) || a.Original == a.Applied {
 			continue
 		}
-		if slices.ContainsFunc(d.oldLinks, func(o oldLink) bool { return o.index == a.Index }) {
+		if slices.ContainsFunc(d.oldLinks, func(o oldLink) bool { return o.takes(l) }) {
 			continue // it goes altogether
 		}
 		to := a.Original

@@ -148,7 +148,9 @@ func (f *fights) waited(at place) { f.applied[at.kind][at.at] = false }
 
 // hold takes out of a plan for x what is not to be repaired yet. An address that another host has is tried
 // again after a while: nobody tells when that host has gone.
-func (f *fights) hold(plan *difference, x *index, now time.Time) {
+//
+// begun says which links were made or changed in this pass: what is begun is finished.
+func (f *fights) hold(plan *difference, x *index, begun []bool, now time.Time) {
 	for _, s := range plan.duplicates {
 		want := &x.state.Addresses[s.at]
 		if since, ok := f.refused[*want]; ok && now.Sub(since) >= fight.LastTruce {
@@ -165,6 +167,7 @@ func (f *fights) hold(plan *difference, x *index, now time.Time) {
 		object := f.object(at)
 		plan.amiss[object] = true
 		until, held := f.Held(object, now)
+		held = held && !(at.kind == aLink && begun[at.at])
 		if held {
 			err := &reconcile.FightError{By: by, Until: until}
 			if at.kind == aRoute {

@@ -132,7 +132,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
 	p.survey.record = nil // the survey outlives the pass
 	p.survey.diffNexthops(plan, p.used)
-	p.source.fights.hold(plan, p.want, p.began)
+	p.source.fights.hold(plan, p.want, p.shaping.counted, p.began)
 	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.
 	for i := range plan.oldAddresses {
 		p.name(plan.oldAddresses[i].link)

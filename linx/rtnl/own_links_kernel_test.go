@@ -1,0 +1,288 @@
+package rtnl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/linx-go/linx-go/internal/fight"
+	"github.com/linx-go/linx-go/linx/reconcile"
+)
+
+func bridge(l Link) State {
+	l.Name, l.Kind = "br0", "bridge"
+	return State{Links: []Link{l}}
+}
+
+// TestForeignLink: another's interface in the place of ours, under each policy: as desired, otherwise, and of
+// another kind.
+func TestForeignLink(t *testing.T) {
+	for _, c := range []struct {
+		policy   ConflictPolicy
+		theirs   string
+		want     Link
+		conflict string // its reason
+		held     string // while it is desired
+		left     string // when it is not
+	}{
+		{Refuse, "mtu 1400 type bridge", Link{MTU: 1400}, "", "br0 mtu 1400 type bridge", "br0 mtu 1400 type bridge"},
+		{Adopt, "mtu 1400 type bridge", Link{MTU: 1400}, "", "br0 mtu 1400 type bridge", ""},
+		{TakeOver, "mtu 1400 type bridge", Link{MTU: 1400}, "", "br0 mtu 1400 type bridge", ""},
+		{Refuse, "mtu 1400 type bridge", Link{MTU: 1300, Admin: Up}, "it differs in mtu, state", "br0 mtu 1400 type bridge", "br0 mtu 1400 type bridge"},
+		{Adopt, "mtu 1400 type bridge", Link{MTU: 1300}, "it differs in mtu", "br0 mtu 1400 type bridge", "br0 mtu 1400 type bridge"},
+		{TakeOver, "mtu 1400 type bridge", Link{MTU: 1300, Recreate: true}, "", "br0 mtu 1300 type bridge", ""},
+		{Refuse, "type ifb", Link{Recreate: true}, "it differs in type", "br0 type ifb", "br0 type ifb"},
+		{Adopt, "type ifb", Link{Recreate: true}, "it differs in type", "br0 type ifb", "br0 type ifb"},
+		{TakeOver, "type ifb", Link{}, "what differs cannot be changed without making the interface anew, which takes Recreate: type", "br0 type ifb", "br0 type ifb"},
+		{TakeOver, "type ifb", Link{Recreate: true}, "", "br0 type bridge", ""},
+	} {
+		k := newKernel(t, Options{Conflict: c.policy})
+		k.run("link add br0 " + c.theirs)
+		r := k.pass(bridge(c.want))
+		var conflict *ConflictError
+		switch {
+		case c.conflict == "" && !r.Converged:
+			t.Error(c, show(r))
+		case c.conflict != "" && (len(r.Failed) != 1 || !errors.As(r.Failed[0].Err, &conflict) || conflict.Reason != c.conflict):
+			t.Error(c, show(r))
+		}
+		k.wantLinks(c.held)
+		if r := k.pass(bridge(c.want)); len(r.Applied) != 0 {
+			t.Error(c, "and again", show(r))
+		}
+		k.restart()
+		k.pass(State{})
+		k.wantLinks(slices.DeleteFunc([]string{c.left}, func(s string) bool { return s == "" })...)
+	}
+}
+
+// TestForeignNames: names of ours that others' interfaces have, as their own or besides.
+func TestForeignNames(t *testing.T) {
+	k := newKernel(t, Options{Conflict: TakeOver})
+	k.run("link property add dev v1 altname br0")
+	veth := State{Links: []Link{{Name: "p0", Kind: KindVeth, Recreate: true, Veth: Veth{Peer: "v1"}}}}
+	for want, state := range map[string]State{"link v1 altname br0": bridge(Link{}), "link v1 type veth": veth} {
+		var conflict *ConflictError
+		r := k.pass(state)
+		if len(r.Failed) != 1 || !errors.As(r.Failed[0].Err, &conflict) || conflict.Holder.String() != want || len(r.Applied) != 0 {
+			t.Error(show(r))
+		}
+	}
+	k.wantLinks()
+}
+
+// TestLinkRecreate: what cannot be changed in place is made anew only where that is allowed, though it is ours.
+func TestLinkRecreate(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.converge(State{Links: []Link{{Name: "br0", Kind: "ifb"}}})
+	if r := k.pass(bridge(Link{})); len(r.Failed) != 1 || !errors.Is(r.Failed[0].Err, errFixed) || len(r.Applied) != 0 {
+		t.Error(show(r))
+	}
+	k.wantLinks("br0 type ifb")
+	state := bridge(Link{Recreate: true, Admin: Up})
+	state.Addresses = []Address{on("br0", "10.9.0.1/24")}
+	k.wantApplied(k.pass(state), "delete link br0 type ifb", "create link br0 up type bridge", "create address 10.9.0.1/24 dev br0")
+	k.wantLinks("br0 up type bridge")
+	// The other end of a pair.
+	veth := State{Links: []Link{{Name: "p0", Kind: KindVeth, Veth: Veth{Peer: "p1"}}}}
+	k.converge(veth)
+	k.run("link set p1 name p2")
+	if r := k.pass(veth); len(r.Failed) != 1 || !strings.HasSuffix(r.Failed[0].Err.Error(), ": peer") {
+		t.Error(show(r))
+	}
+	veth = State{Links: []Link{{Name: "p0", Kind: KindVeth, Recreate: true, Veth: Veth{Peer: "p1"}}}}
+	k.converge(veth)
+	k.wantLinks("p0 type veth", "p1 type veth")
+	k.converge(State{})
+	k.wantLinks()
+}
+
+// TestLinkIsAnothers: an interface that another has made anew is not ours, whatever its name and kind; nor is
+// one by its index alone.
+func TestLinkIsAnothers(t *testing.T) {
+	for _, theirs := range []string{"br0 type bridge", "br0 index %d type ifb", "br1 index %d type bridge", "br1 index %d type ifb"} {
+		k := newKernel(t, Options{})
+		k.converge(bridge(Link{}))
+		index := k.link("br0").Attrs().Index
+		k.run("link del br0")
+		if strings.Contains(theirs, "%d") {
+			theirs = fmt.Sprintf(theirs, index)
+		}
+		k.run("link add " + theirs)
+		before := k.ipLinks()
+		k.restart()
+		k.settled(State{})
+		k.wantLinks(before...)
+		if len(k.last.links) != 0 && !strings.HasPrefix(theirs, "br1") {
+			t.Errorf("%s: still recorded: %+v", theirs, k.last.links)
+		}
+	}
+}
+
+// TestLinkRenamed: one of ours that another has renamed gets its name back while it is desired, and is the
+// other's when it is not.
+func TestLinkRenamed(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.converge(bridge(Link{}))
+	k.run("link set br0 name lan0")
+	k.wantApplied(k.converge(bridge(Link{})), "update link lan0 name br0")
+	k.wantLinks("br0 type bridge")
+	k.run("link set br0 name lan0")
+	k.settled(State{})
+	k.wantLinks("lan0 type bridge")
+	// A new desired name, that it has already.
+	k.converge(bridge(Link{}))
+	k.run("link set br0 name br9")
+	k.converge(State{Links: []Link{{Name: "br9", Kind: "bridge"}}})
+	k.wantLinks("br9 type bridge", "lan0 type bridge")
+	k.converge(State{})
+	k.wantLinks("lan0 type bridge")
+}
+
+// TestLinkClaim: a claim deletes nothing that another has made since, and all that was made by it.
+func TestLinkClaim(t *testing.T) {
+	k := newKernel(t, Options{})
+	claim := k.killed(bridge(Link{MTU: 1400}))
+	k.run("link add br0 mtu 1400 type bridge")
+	k.last = claim
+	k.restart()
+	k.settled(bridge(Link{MTU: 1400}))
+	k.settled(State{})
+	k.wantLinks("br0 mtu 1400 type bridge")
+	k.run("link del br0")
+
+	// Killed after it was made, before the report, and half finished.
+	for _, state := range []State{{}, bridge(Link{MTU: 1400, Alias: "x"})} {
+		var claim LastApplied
+		k.last = LastApplied{}
+		if _, err := k.src.Reconcile(t.Context(), bridge(Link{MTU: 1400}), k.last, func(l LastApplied) error { claim = l; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		k.last = claim
+		k.restart()
+		k.converge(state)
+		if len(state.Links) > 0 {
+			k.wantLinks("br0 mtu 1400 ifalias x type bridge")
+			k.converge(State{})
+		}
+		k.wantLinks()
+	}
+}
+
+// TestLinkMeanwhile: what another does while a claim is made is respected.
+func TestLinkMeanwhile(t *testing.T) {
+	k := newKernel(t, Options{})
+	during := func(state State, command string) Report {
+		t.Helper()
+		once := false
+		r, err := k.src.Reconcile(t.Context(), state, k.last, func(LastApplied) error {
+			if !once {
+				k.run(command)
+			}
+			once = true
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.last = r.LastApplied
+		return r
+	}
+	if r := during(bridge(Link{MTU: 1400}), "link add br0 type bridge"); len(r.Failed) != 1 || len(r.Applied) != 0 {
+		t.Error(show(r))
+	}
+	k.run("link del br0")
+	during(State{Links: []Link{{Name: "v0", MTU: 1400}}}, "link set v0 mtu 1300")
+	k.wantLink("v0 mtu 1400 up type veth")
+	k.converge(State{})
+	k.wantLink("v0 mtu 1300 up type veth")
+	k.converge(bridge(Link{}))
+	k.last.links[0].Index = int32(k.link("br0").Attrs().Index)
+	if r := during(State{}, "link set br0 name br9"); len(r.Applied) != 0 {
+		t.Error(show(r))
+	}
+	k.wantLinks("br9 type bridge")
+}
+
+// TestLinksCancelledAnywhere: wherever a pass is cut short, the next one finds all that is ours.
+func TestLinksCancelledAnywhere(t *testing.T) {
+	full := State{
+		Links: []Link{
+			{Name: "br0", Kind: "bridge", Recreate: true, Alias: "x", AltNames: []string{"lan"}}, {Name: "p0", Kind: KindVeth, Master: "br0", Veth: Veth{Peer: "p1"}},
+			{Name: "p1", MTU: 1400}, {Name: "v0", MTU: 1300, Group: 5},
+		},
+		Addresses: []Address{on("br0", "10.9.0.1/24")},
+	}
+	next := State{Links: []Link{{Name: "br0", Kind: "ifb", Recreate: true}, {Name: "v0", TxQueueLen: 7}}}
+	const stride = 12 // to delete interfaces takes the kernel long
+	start := 1 + rand.Int64N(stride)
+	t.Log("beginning with", start)
+	k := newKernel(t, Options{})
+	for _, states := range [][]State{{full, next}, {next, full}} {
+		for n, cut := start, true; cut; n += stride {
+			k.converge(states[0])
+			ctx, cancel := context.WithCancel(t.Context())
+			c := &countdown{Context: ctx, cancel: cancel}
+			c.left.Store(n)
+			r, err := k.src.Reconcile(c, states[1], k.last, func(LastApplied) error { return nil })
+			cut = err != nil
+			k.last = r.LastApplied
+			k.restart()
+			k.pass(next)
+			if got := append(k.ipLinks(), k.ipLink("v0")); !slices.Equal(got, []string{"br0 type ifb", "v0 txqlen 7 up type veth"}) {
+				t.Fatalf("cut short at %d: left %q", n, got)
+			}
+			cancel()
+		}
+	}
+}
+
+// TestLinkFight: an interface that another keeps deleting is left alone after a while. What stands on it has
+// not been fought over.
+func TestLinkFight(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := bridge(Link{Admin: Up})
+	state.Addresses = []Address{on("br0", "10.9.0.1/24"), on("v0", "10.8.0.1/24")}
+	state.Routes = []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.9.0.7")}}
+	n := 0
+	for ; k.pass(state).Converged; n++ {
+		k.run("link del br0")
+		if n > 2*fight.Repairs {
+			t.Fatal("it goes on for ever")
+		}
+	}
+	if n != fight.Repairs+1 {
+		t.Errorf("left alone after %d times", n)
+	}
+	r := k.pass(state)
+	var fought *reconcile.FightError
+	held := slices.DeleteFunc(r.Pending, func(f reconcile.Failure) bool { return !errors.As(f.Err, &fought) })
+	if len(held) != 1 || held[0].Op.String() != "create link br0 up type bridge" {
+		t.Error(held)
+	}
+	k.run("link add br0 up type bridge")
+	if r := k.pass(state); !r.Converged {
+		t.Error(show(r))
+	}
+}
+
+// TestLinkRefused: what the kernel refuses holds up nothing else.
+func TestLinkRefused(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := bridge(Link{MTU: 1400})
+	state.Links = append(state.Links, Link{Name: "nope0", Kind: "nonesuch", Admin: Up}, Link{Name: "v0", MTU: 70000, Alias: "x"})
+	state.Addresses = []Address{on("br0", "10.9.0.1/24"), on("nope0", "10.9.0.2/24")}
+	r := k.pass(state)
+	if len(r.Failed) != 2 || len(r.Pending) != 1 || len(r.Applied) != 3 {
+		t.Error(show(r))
+	}
+	k.wantLinks("br0 mtu 1400 type bridge")
+	k.wantLink("v0 ifalias x up type veth")
+	if r := k.pass(state); len(r.Applied) != 0 {
+		t.Error(show(r))
+	}
+}
