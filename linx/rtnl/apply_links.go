@@ -41,6 +41,10 @@ func (p *pass) addLinks(ctx context.Context, plan *difference) error {
 	}()
 	var list []newLink
 	for _, n := range plan.newLinks {
+		if p.want.state.Links[n.at].Kind == KindTun {
+			p.addTun(ctx, n)
+			continue
+		}
 		peer, err := p.openPeer(&p.want.state.Links[n.at])
 		if err != nil {
 			p.skipped(p.linkOp(Create, n.at), err)
@@ -53,20 +57,31 @@ func (p *pass) addLinks(ctx context.Context, plan *difference) error {
 		func(b *rtnetlink.Batch, k int) {
 			putNewLink(b, &p.want.state.Links[list[k].at], list[k].index, peers[k], index)
 		},
-		func(k int, err error) {
-			n := list[k]
-			switch {
-			case err == nil:
-				p.survey.madeLinks[n.index] = p.want.state.Links[n.at].Kind
-				p.round.createdLinks = append(p.round.createdLinks, n)
-				p.shaping.created[n.at] = true
-				p.shaped(n.at)
-			case !p.shaping.retried[n.at] && (errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)):
-				p.shaping.retried[n.at], p.round.again = true, true
-			}
-			p.done(p.linkOp(Create, n.at), err)
-		},
+		func(k int, err error) { p.doneLink(list[k], err) },
 		func(k int, err error) { p.skipped(p.linkOp(Create, list[k].at), err) })
+}
+
+func (p *pass) doneLink(n newLink, err error) {
+	switch {
+	case err == nil:
+		p.survey.madeLinks[n.index] = p.want.state.Links[n.at].Kind
+		p.round.createdLinks = append(p.round.createdLinks, n)
+		p.shaping.created[n.at] = true
+		p.shaped(n.at)
+	case !p.shaping.retried[n.at] && (errors.Is(err, unix.EEXIST) || errors.Is(err, unix.EBUSY) || errors.Is(err, unix.ENODEV)):
+		p.shaping.retried[n.at], p.round.again = true, true
+	}
+	p.done(p.linkOp(Create, n.at), err)
+}
+
+// addTun makes a link of the one kind that rtnetlink does not make.
+func (p *pass) addTun(ctx context.Context, n newLink) {
+	if err := ctx.Err(); err != nil {
+		p.skipped(p.linkOp(Create, n.at), err)
+		return
+	}
+	l := &p.want.state.Links[n.at]
+	p.doneLink(n, p.source.handle.Do(func() error { return l.Tun.create(l.Name, n.index) }))
 }
 
 // openPeer opens the namespace that a veth's other end is made in; nil: its own.
@@ -107,14 +122,11 @@ func (p *pass) putLinkChanges(ctx context.Context, plan *difference, list []link
 	return p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) {
 			c := &list[k]
-			if c.attribute != settingsOf {
+			if c.attribute != settingsOf && c.attribute != portOf {
 				putLinkChange(b, c, index)
 				return
 			}
-			want, seen := &p.want.state.Links[c.at], p.survey.seenLinks[c.index]
-			b.Begin(unix.RTM_NEWLINK, 0)
-			putIfinfomsg(b, c.index, 0, 0)
-			putKindChange(b, want, &seen.Link, p.survey.lastOf(seen), index)
+			p.putSettings(b, c, index)
 		},
 		func(k int, err error) {
 			c := &list[k]
@@ -131,6 +143,19 @@ func (p *pass) putLinkChanges(ctx context.Context, plan *difference, list []link
 			p.done(p.changeOp(c), err)
 		},
 		func(k int, err error) { p.skipped(p.changeOp(&list[k]), err) })
+}
+
+// putSettings adds a request that changes what is particular to an interface's kind, or to a bridge's port.
+func (p *pass) putSettings(b *rtnetlink.Batch, c *linkChange, index func(name string) int32) {
+	want, seen := &p.want.state.Links[c.at], p.survey.seenLinks[c.index]
+	last := p.survey.lastOf(seen)
+	b.Begin(unix.RTM_NEWLINK, 0)
+	putIfinfomsg(b, c.index, 0, 0)
+	if c.attribute == portOf {
+		putPortChange(b, &want.Port, &seen.Port, last.port())
+		return
+	}
+	putKindChange(b, want, &seen.Link, last, index)
 }
 
 // shaped notes that an interface was made or changed: all that falls with that comes back in this pass, and
@@ -216,6 +241,8 @@ func (p *pass) changeOp(c *linkChange) reconcile.Op {
 		return op(Update, described("link "+c.from+" name "+c.to))
 	case settingsOf:
 		return op(Update, described("link "+c.name+p.want.state.Links[c.at].settings()))
+	case portOf:
+		return op(Update, described("link "+c.name+p.want.state.Links[c.at].Port.words()))
 	case altNameOf:
 		verb, name := Create, c.to
 		if c.to == "" {

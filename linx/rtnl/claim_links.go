@@ -55,7 +55,7 @@ func (p *pass) claimLinks(plan *difference) (more bool) {
 	}
 	for _, c := range plan.linkChanges {
 		switch c.attribute {
-		case nameOf, settingsOf:
+		case nameOf, settingsOf, portOf:
 			continue
 		}
 		a := adjustment{Name: c.name, Index: c.index, Attribute: c.attribute, Applied: c.to, Original: c.from, Claimed: true}

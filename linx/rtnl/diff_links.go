@@ -44,6 +44,7 @@ const (
 	nameOf     = "name"
 	altNameOf  = "altname" // one is added, or with an empty to, from is removed
 	settingsOf = "type"    // those of the kind; to holds their names
+	portOf     = "bridge_slave"
 )
 
 // diffLinks decides about the interfaces themselves.
@@ -214,11 +215,28 @@ func (s *survey) change(d *difference, i int32, seen *seenLink, last *Link) {
 	if settings, _ := want.kindDiff(&seen.Link, last); len(settings) > 0 {
 		change(settingsOf, "", strings.Join(settings, ", "))
 	}
+	if !seen.bridged {
+		if want.Port != (BridgePort{}) {
+			d.wait(Update, described("link "+seen.Name+want.Port.words()), errNoPort)
+		}
+	} else if settings := want.Port.portDiff(&seen.Port, last.port()); len(settings) > 0 {
+		change(portOf, "", strings.Join(settings, ", "))
+	}
 	for _, name := range want.AltNames {
 		if !slices.Contains(seen.AltNames, name) {
 			change(altNameOf, "", name)
 		}
 	}
+}
+
+var errNoPort = errors.New("it is no port of a bridge")
+
+// port gives what was asked for of a bridge's port; nil: nothing is known.
+func (l *Link) port() *BridgePort {
+	if l == nil {
+		return nil
+	}
+	return &l.Port
 }
 
 // diffAdjusted gives back what is not asked for any more, where it still is as it was made.

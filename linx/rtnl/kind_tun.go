@@ -49,8 +49,9 @@ func (t *Tun) settings() []setting {
 	}
 }
 
-// create makes a tun with that name, on a thread inside the namespace. What is there already is EBUSY.
-func (t *Tun) create(name string) (err error) {
+// create makes a tun with that name and index, on a thread inside the namespace. What is there already is
+// EBUSY.
+func (t *Tun) create(name string, index int32) (err error) {
 	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -62,6 +63,9 @@ func (t *Tun) create(name string) (err error) {
 	}
 	request.SetUint16(t.flags())
 	fd := int(f.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TUNSETIFINDEX, int(index)); err != nil {
+		return fmt.Errorf("TUNSETIFINDEX: %w", err)
+	}
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
 		return fmt.Errorf("TUNSETIFF: %w", err)
 	}

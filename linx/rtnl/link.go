@@ -65,7 +65,8 @@ type Link struct {
 const NoMaster = "no master"
 
 // String gives "link br0 mtu 1400 up type bridge", in the words of "ip link add" or, without a Kind, of "ip
-// link set". Alternative names are not in it, as ip(8) sets them by another command, nor is Recreate.
+// link set". Alternative names are not in it, nor is the Port of one with a Kind: ip(8) has other commands for
+// them. Nor is Recreate.
 func (l Link) String() string {
 	var b strings.Builder
 	b.WriteString("link " + l.Name)
@@ -80,6 +81,9 @@ func (l Link) String() string {
 	}
 	if l.Kind == KindVeth {
 		b.WriteString(l.Veth.words())
+	}
+	if l.Kind == "" && l.Port != (BridgePort{}) {
+		b.WriteString(l.Port.words())
 	}
 	return b.String()
 }
@@ -122,6 +126,9 @@ func (l *Link) fault() error {
 		return err
 	}
 	if err := l.vethFault(); err != nil {
+		return err
+	}
+	if err := l.Port.fault(); err != nil {
 		return err
 	}
 	return l.settingsFault()

@@ -274,7 +274,7 @@ func TestLinkFight(t *testing.T) {
 func TestLinkRefused(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := bridge(Link{MTU: 1400})
-	state.Links = append(state.Links, Link{Name: "nope0", Kind: "nonesuch", Admin: Up}, Link{Name: "v0", MTU: 70000, Alias: "x"})
+	state.Links = append(state.Links, Link{Name: "nope0", Kind: KindBridge, MTU: 70000, Admin: Up}, Link{Name: "v0", MTU: 70000, Alias: "x"})
 	state.Addresses = []Address{on("br0", "10.9.0.1/24"), on("nope0", "10.9.0.2/24")}
 	r := k.pass(state)
 	if len(r.Failed) != 2 || len(r.Pending) != 1 || len(r.Applied) != 3 {

@@ -15,8 +15,9 @@ const vethInfoPeer = 1 // VETH_INFO_PEER
 // seenLink is an interface as the kernel shows it, in terms of what can be desired.
 type seenLink struct {
 	Link
-	index int32
-	apart bool // its other end, or what it is made of, is in another namespace
+	index   int32
+	bridged bool // it is a port of a bridge
+	apart   bool // its other end, or what it is made of, is in another namespace
 }
 
 // decodeLinkFully reads a struct ifinfomsg and its attributes.
@@ -58,22 +59,30 @@ func decodeLinkFully(body []byte, name namer) seenLink {
 	if l.apart {
 		over = 0 // an index that means nothing here
 	}
-	decodeInfo(&l.Link, info, over, name)
+	l.decodeInfo(info, over, name)
 	return l
 }
 
-func decodeInfo(l *Link, info []byte, over int32, name namer) {
-	kind, data := "", []byte(nil)
+func (l *seenLink) decodeInfo(info []byte, over int32, name namer) {
+	var kind string
+	var data, port []byte
 	for typ, v := range rtnetlink.Attributes(info) {
 		switch typ {
 		case unix.IFLA_INFO_KIND:
 			kind = text(v)
 		case unix.IFLA_INFO_DATA:
 			data = v
+		case unix.IFLA_INFO_SLAVE_KIND:
+			l.bridged = text(v) == "bridge"
+		case unix.IFLA_INFO_SLAVE_DATA:
+			port = v
 		}
 	}
+	if l.bridged {
+		decodePort(&l.Port, port)
+	}
 	if kind != "" {
-		decodeKind(l, kind, data, over, name)
+		decodeKind(&l.Link, kind, data, over, name)
 	}
 	if l.Kind == KindVeth && over != 0 {
 		l.Veth.Peer = name(over)
