@@ -1,7 +1,5 @@
 package rtnl
 
-import "iter"
-
 // claimedAddresses drops the record of what is to be replaced: it will be gone, and what is there next need
 // not be ours. Where that would show, the record may stay.
 func (p *pass) claimedAddresses() []ownedAddress {
@@ -31,45 +29,31 @@ func (p *pass) keyOf(a *Address) addressKey {
 	return packed.key()
 }
 
-// ownedAddresses makes a new list only if it is another one than before.
 func (p *pass) ownedAddresses() []ownedAddress {
+	s := p.survey
 	out := collection[ownedAddress]{last: p.last.addresses}
-	for rec := range p.eachOwnedAddress() {
-		out.add(rec)
+	kept := make([]bool, len(s.seen))
+	for i, place := range s.places {
+		want := &p.want.state.Addresses[i]
+		switch {
+		case place.right:
+			kept[place.seen-1] = true
+			if a := &s.seen[place.seen-1]; p.stillOwns(a) {
+				out.add(ownedAddress{Address: *want, Index: a.link, Tagged: a.protocol == s.protocol})
+			}
+		case p.madeAddress(int32(i)):
+			if place.seen != 0 {
+				kept[place.seen-1] = true
+			}
+			out.add(ownedAddress{Address: *want, Index: s.links[s.want.addresses[i].link].index, Tagged: s.tags})
+		}
+	}
+	for i := range s.seen {
+		if a := &s.seen[i]; !kept[i] && p.stillOwns(a) {
+			out.add(p.recordOf(a))
+		}
 	}
 	return out.list()
-}
-
-func (p *pass) eachOwnedAddress() iter.Seq[ownedAddress] {
-	return func(yield func(ownedAddress) bool) {
-		s := p.survey
-		kept := make([]bool, len(s.seen))
-		for i, place := range s.places {
-			rec := ownedAddress{Address: p.want.state.Addresses[i], Index: s.links[s.want.addresses[i].link].index}
-			switch {
-			case place.right:
-				a := &s.seen[place.seen-1]
-				kept[place.seen-1] = true
-				if rec.Tagged = a.protocol == s.protocol; !p.stillOwns(a) {
-					continue
-				}
-			case p.madeAddress(int32(i)):
-				if rec.Tagged = s.tags; place.seen != 0 {
-					kept[place.seen-1] = true
-				}
-			default:
-				continue
-			}
-			if !yield(rec) {
-				return
-			}
-		}
-		for i := range s.seen {
-			if a := &s.seen[i]; !kept[i] && p.stillOwns(a) && !yield(p.recordOf(a)) {
-				return
-			}
-		}
-	}
 }
 
 func (p *pass) stillOwns(a *address) bool {

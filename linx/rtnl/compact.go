@@ -1,8 +1,6 @@
 package rtnl
 
 import (
-	"encoding/binary"
-	"math"
 	"net/netip"
 	"unique"
 
@@ -44,11 +42,6 @@ func (p ip) prefix(v6 bool, bits uint8) netip.Prefix {
 		return netip.PrefixFrom(netip.AddrFrom16(p), int(bits))
 	}
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte(p[:4])), int(bits))
-}
-
-// mask4 clears what is behind the first bits of an IPv4 address.
-func (p *ip) mask4(bits uint8) {
-	binary.BigEndian.PutUint32(p[:], binary.BigEndian.Uint32(p[:])&^uint32(uint64(math.MaxUint32)>>bits))
 }
 
 // bytes gives the address as attributes hold it.

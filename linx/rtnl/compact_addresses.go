@@ -1,6 +1,8 @@
 package rtnl
 
 import (
+	"encoding/binary"
+	"math"
 	"net/netip"
 	"time"
 
@@ -12,7 +14,7 @@ import (
 type address struct {
 	local     ip
 	peer      ip // zero: none
-	broadcast ip
+	broadcast [4]byte
 	label     [unix.IFNAMSIZ]byte
 	link      int32
 	flags     uint32 // IFA_F_
@@ -29,7 +31,7 @@ type address struct {
 // ipv6_get_ifaddr in the kernel.
 type addressKey struct {
 	local   ip
-	network ip // of the peer or, without one, of itself; zero for IPv6, where the address alone counts
+	network [4]byte // of the peer or, without one, of itself; zero for IPv6, where the address alone counts
 	link    int32
 	bits    uint8
 	v6      bool
@@ -38,13 +40,19 @@ type addressKey struct {
 func (a *address) key() addressKey {
 	k := addressKey{local: a.local, link: a.link, v6: a.v6}
 	if !a.v6 {
-		k.bits, k.network = a.bits, a.local
+		k.bits = a.bits
+		copy(k.network[:], a.local[:])
 		if a.peer != (ip{}) {
-			k.network = a.peer
+			copy(k.network[:], a.peer[:])
 		}
-		k.network.mask4(a.bits)
+		mask4(&k.network, a.bits)
 	}
 	return k
+}
+
+// mask4 clears what is behind the first bits.
+func mask4(a *[4]byte, bits uint8) {
+	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])&^uint32(uint64(math.MaxUint32)>>bits))
 }
 
 // bareAddress is what an address was made as, whatever has been changed about it since.
@@ -63,13 +71,15 @@ func (a *address) bare() bareAddress {
 func packAddress(a *Address, link int32) address {
 	addr := a.Prefix.Addr()
 	p := address{
-		local:     packIP(addr),
-		peer:      packIP(a.Peer),
-		broadcast: packIP(a.Broadcast),
-		link:      link,
-		metric:    a.Metric,
-		bits:      uint8(a.Prefix.Bits()),
-		v6:        addr.Is6(),
+		local:  packIP(addr),
+		peer:   packIP(a.Peer),
+		link:   link,
+		metric: a.Metric,
+		bits:   uint8(a.Prefix.Bits()),
+		v6:     addr.Is6(),
+	}
+	if a.Broadcast.IsValid() {
+		p.broadcast = a.Broadcast.As4()
 	}
 	copy(p.label[:], a.Label)
 	switch {
@@ -91,7 +101,9 @@ func packAddress(a *Address, link int32) address {
 // interface's.
 func (a *address) unpack(name string) Address {
 	u := a.named(name)
-	u.Broadcast = a.broadcast.addr(a.v6)
+	if a.broadcast != [4]byte{} {
+		u.Broadcast = netip.AddrFrom4(a.broadcast)
+	}
 	u.Metric = a.metric
 	if !a.labelled(name) {
 		u.Label = a.labelText()
@@ -166,6 +178,16 @@ func (a *address) lasting() address {
 	return l
 }
 
+// exactly says that seen, of the same identity, has what want asks for and no more. name is its interface's.
+func (want *address) exactly(seen *address, name string) bool {
+	if want.peer != seen.peer || want.bits != seen.bits || want.metric != seen.metric || want.flags != seen.flags&settable ||
+		want.valid != seen.valid || want.preferred != seen.preferred {
+		return false
+	}
+	return want.v6 || want.broadcast == seen.broadcast && want.scope == seen.scope &&
+		(want.label == seen.label || want.label[0] == 0 && seen.labelled(name))
+}
+
 // complete gives want with what it does not ask for as seen has it. What before gives, if anything, was asked
 // for when seen was made: that is to be the kernel's default again.
 func (want *address) complete(seen *address, name string, before func() (address, bool)) address {
@@ -176,7 +198,7 @@ func (want *address) complete(seen *address, name string, before func() (address
 	if to.label == [unix.IFNAMSIZ]byte{} {
 		to.label = seen.label
 	}
-	if to.broadcast == (ip{}) {
+	if to.broadcast == [4]byte{} {
 		to.broadcast = seen.broadcast
 	}
 	if to.metric == 0 {
@@ -190,8 +212,8 @@ func (want *address) complete(seen *address, name string, before func() (address
 		return to
 	}
 	to.flags &^= more & was.flags
-	if want.broadcast == (ip{}) && was.broadcast == seen.broadcast {
-		to.broadcast = ip{}
+	if want.broadcast == [4]byte{} && was.broadcast == seen.broadcast {
+		to.broadcast = [4]byte{}
 	}
 	if want.label == [unix.IFNAMSIZ]byte{} && was.label == seen.label {
 		to.label = [unix.IFNAMSIZ]byte{}

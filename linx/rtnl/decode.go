@@ -146,8 +146,9 @@ func (d *routeDecoder) wrap(h *hop, kind uint16, raw []byte, r *route) {
 type link struct {
 	index   int32 // 0: does not exist
 	up      bool
-	promote bool // promote_secondaries: of its own, which conf.all may exceed
-	single  bool // it has but one other end, or none: loopback or point-to-point
+	changes uint32 // of its carrier
+	promote bool   // promote_secondaries: of its own, which conf.all may exceed
+	single  bool   // it has but one other end, or none: loopback or point-to-point
 	master  int32
 	mac     MAC
 	forwarding
@@ -168,6 +169,8 @@ func decodeLink(body []byte) (name []byte, l link, ok bool) {
 				v = v[:len(v)-1]
 			}
 			name = v
+		case unix.IFLA_CARRIER_CHANGES:
+			l.changes = uint32At(v)
 		case unix.IFLA_AF_SPEC:
 			l.promote = promotes(v)
 		case unix.IFLA_ADDRESS:

@@ -19,12 +19,13 @@ import (
 // when a new desired state still has them.
 type fights struct {
 	fight.Watch[fmt.Stringer]
-	log     *slog.Logger
-	name    string
-	want    *index
-	applied [kinds][]bool         // by position: what was made before, and so is repaired
-	refused map[Address]time.Time // since when another host is seen to have it
-	excused bool                  // interfaces have changed in this pass: what fell with them is no fight
+	log      *slog.Logger
+	name     string
+	want     *index
+	applied  [kinds][]bool         // by position: what was made before, and so is repaired
+	refused  map[Address]time.Time // since when another host is seen to have it
+	carriers []carrier             // by position in want.names
+	excused  bool                  // interfaces have changed in this pass: what fell with them is no fight
 }
 
 // kind is what an object is.
@@ -51,7 +52,7 @@ func (f *fights) begin(x *index, last *LastApplied) {
 	if f.want == x {
 		return
 	}
-	f.want = x
+	f.want, f.carriers = x, nil
 	f.applied = [kinds][]bool{
 		anAddress: make([]bool, len(x.addresses)),
 		aRoute:    make([]bool, len(x.routes)),

@@ -76,21 +76,33 @@ func TestFight(t *testing.T) {
 	}
 }
 
-// TestFlappingLink: routes that go with a link and come back with it are not fought over.
+// TestFlappingLink: what goes with a link and comes back with it is not fought over, seen or not.
 func TestFlappingLink(t *testing.T) {
 	k := newKernel(t, Options{})
 	state := State{
-		Addresses: []Address{on("v0", "10.0.0.2/24")},
-		Routes:    []Route{{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}},
+		Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64"), on("v1", "10.1.0.2/24")},
+		Routes: []Route{
+			{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1")}, {Dst: pfx("10.2.0.0/16"), Interface: "v0"},
+			{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1")},
+		},
+		Neighbors: []Neighbor{{Interface: "v0", Destination: ipa("10.0.0.5"), LinkAddr: mac(1)}},
 	}
 	k.converge(state)
-	for range fight.Repairs + 1 {
+	for n := range 2*fight.Repairs + 2 {
 		k.run("link set v0 down")
-		if r := k.pass(state); len(r.Pending) != 1 {
-			t.Fatal(show(r))
+		if n%2 == 0 {
+			if r := k.pass(state); len(r.Pending) == 0 {
+				t.Fatal(show(r))
+			}
 		}
 		k.run("link set v0 up")
 		k.converge(state)
+	}
+	for n := 0; k.pass(state).Converged; n++ { // the other link did not flap
+		k.delAddress("v1", "10.1.0.2/24")
+		if n > 2*fight.Repairs {
+			t.Fatal("an address that another deletes is not fought over")
+		}
 	}
 }
 

@@ -73,6 +73,7 @@ func (p *pass) run(ctx context.Context) error {
 		}
 		p.source.settled = p.want
 		p.source.fights.end(plan, p.began)
+		p.source.fights.excuse(p.survey.links)
 		if more, err := p.listen(plan); err != nil {
 			return err
 		} else if more && n < maximumRounds {

@@ -83,16 +83,19 @@ func (s *survey) diffAddresses(d *difference, policy ConflictPolicy, owns func(*
 		kept[place.seen-1] = true
 		seen := &s.seen[place.seen-1]
 		mine := owns(seen)
-		to, how := s.remedyFor(i, seen, mine)
+		how := s.remedyFor(i, seen, mine)
 		place.right = how <= renewal
-		change := addressUpdate{at: i, old: *seen, to: to, mine: mine, renewal: how == renewal}
+		update := func() {
+			u := addressUpdate{at: i, old: *seen, to: s.complete(i, seen, mine), mine: mine, renewal: how == renewal}
+			d.addressUpdates = append(d.addressUpdates, u)
+		}
 		switch {
 		case place.right && mine && seen.is(unix.IFA_F_DADFAILED):
 			d.duplicates = append(d.duplicates, swap{i, *seen})
 		case place.right && seen.is(unix.IFA_F_DADFAILED):
 			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: errDuplicate})
 		case how == renewal, place.right && !mine && policy != Refuse && s.tags:
-			d.addressUpdates = append(d.addressUpdates, change)
+			update()
 		case place.right && seen.tentative():
 			d.pending = append(d.pending, reconcile.Failure{Op: op(Create, want), Err: errTentative})
 		case place.right:
@@ -100,7 +103,7 @@ func (s *survey) diffAddresses(d *difference, policy ConflictPolicy, owns func(*
 			d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
 				Holder: seen.unpack(name(seen.link)), Protocol: int(seen.protocol)}})
 		case how == inPlace:
-			d.addressUpdates = append(d.addressUpdates, change)
+			update()
 		default:
 			d.swaps = append(d.swaps, swap{i, *seen})
 		}
@@ -112,11 +115,25 @@ func (s *survey) diffAddresses(d *difference, policy ConflictPolicy, owns func(*
 	}
 }
 
-// remedyFor says what it takes to make seen the desired address in whose place it is, and what it is then.
-// Another's is as desired if it has all that is asked for, and will not outlive it.
-func (s *survey) remedyFor(i int32, seen *address, mine bool) (to address, how remedy) {
+// remedyFor says what it takes to make seen the desired address in whose place it is. Another's is as desired
+// if it has all that is asked for, and will not outlive it.
+func (s *survey) remedyFor(i int32, seen *address, mine bool) remedy {
 	want := &s.want.addresses[i]
-	to = want.complete(seen, s.want.names[want.link], func() (was address, known bool) {
+	if want.exactly(seen, s.want.names[want.link]) {
+		return nothing // as nearly always
+	}
+	to := s.complete(i, seen, mine)
+	how := to.from(seen)
+	if how == nothing && mine && (spent(to.valid, seen.valid) || spent(to.preferred, seen.preferred)) {
+		how = renewal
+	}
+	return how
+}
+
+// complete gives the desired address in whose place seen is, with what it does not ask for.
+func (s *survey) complete(i int32, seen *address, mine bool) address {
+	want := &s.want.addresses[i]
+	to := want.complete(seen, s.want.names[want.link], func() (was address, known bool) {
 		if !mine || s.record == nil {
 			return was, false
 		}
@@ -124,11 +141,7 @@ func (s *survey) remedyFor(i int32, seen *address, mine bool) (to address, how r
 		return packAddress(&rec.Address, seen.link), known
 	})
 	to.link = seen.link
-	how = to.from(seen)
-	if how == nothing && mine && (spent(to.valid, seen.valid) || spent(to.preferred, seen.preferred)) {
-		how = renewal
-	}
-	return to, how
+	return to
 }
 
 var (

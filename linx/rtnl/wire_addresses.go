@@ -68,8 +68,8 @@ func putAddress(b *rtnetlink.Batch, flag uint16, a *address) {
 	if a.flags > 0xff {
 		b.Uint32(unix.IFA_FLAGS, a.flags)
 	}
-	if a.broadcast != (ip{}) {
-		b.Bytes(unix.IFA_BROADCAST, a.broadcast.bytes(a.v6))
+	if a.broadcast != [4]byte{} {
+		b.Bytes(unix.IFA_BROADCAST, a.broadcast[:])
 	}
 	if a.label[0] != 0 {
 		b.Bytes(unix.IFA_LABEL, a.label[:])
