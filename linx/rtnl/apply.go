@@ -24,8 +24,8 @@ func (p *pass) apply(ctx context.Context, plan *difference) error {
 	steps := []func(context.Context, *difference) error{
 		p.remakeLinks, p.addLinks, p.changeLinks,
 		p.replaceAddresses, p.addAddresses, p.updateAddresses, p.addNeighbors, p.updateNeighbors,
-		p.addNexthops, p.addRoutes, p.updateRoutes, p.addRules,
-		p.removeRules, p.removeRoutes, p.removeNexthops, p.removeNeighbors, p.removeAddresses,
+		p.addObjects, p.addNexthops, p.addRoutes, p.updateRoutes, p.addRules,
+		p.removeRules, p.removeRoutes, p.removeNexthops, p.removeObjects, p.removeNeighbors, p.removeAddresses,
 		p.restoreLinks, p.removeLinks,
 	}
 	defer p.explainSources(ctx)
@@ -66,7 +66,7 @@ func (plan *difference) ops(p *pass) []reconcile.Op {
 
 // steps lists it by the steps of apply.
 func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 0, 19)
+	steps := make([][]reconcile.Op, 0, 21)
 	step := func(lists ...[]reconcile.Op) { steps = append(steps, slices.Concat(lists...)) }
 	step(opsOf(plan.remakes, func(o *oldLink) reconcile.Op { return op(Delete, o) }))
 	step(opsOf(plan.newLinks, func(n *newLink) reconcile.Op { return p.linkOp(Create, n.at) }))
@@ -76,6 +76,8 @@ func (plan *difference) steps(p *pass) [][]reconcile.Op {
 	step(opsOf(plan.addressUpdates, func(u *addressUpdate) reconcile.Op { return p.addressOp(Update, u.at) }))
 	step(opsOf(plan.newNeighbors, func(i *int32) reconcile.Op { return p.neighborOp(Create, *i) }))
 	step(opsOf(plan.neighborUpdates, func(i *int32) reconcile.Op { return p.neighborOp(Update, *i) }))
+	step(opsOf(plan.objectUpdates, func(i *int32) reconcile.Op { return p.objectOp(Update, *i) }),
+		opsOf(plan.newObjects, func(i *int32) reconcile.Op { return p.objectOp(Create, *i) }))
 	step(opsOf(plan.rehops, func(r *rehop) reconcile.Op { return op(Update, describeNexthop(r.id, r.to, p.name)) }),
 		opsOf(plan.newHops, func(h *hop) reconcile.Op { return op(Create, describeHop(*h, p.name)) }))
 	step(opsOf(plan.newRoutes, func(i *int32) reconcile.Op { return p.routeOp(Create, *i) }))
@@ -85,6 +87,7 @@ func (plan *difference) steps(p *pass) [][]reconcile.Op {
 	certain := without(plan.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
 	step(opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
 	step(opsOf(plan.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
+	step(opsOf(plan.oldObjects, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
 	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
 	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
 	step(opsOf(plan.restores, p.changeOp))

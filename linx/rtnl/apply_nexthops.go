@@ -19,8 +19,8 @@ type rehop struct {
 }
 
 // diffNexthops decides about objects: those that desired routes need and that there are not, and those of
-// ours that none needs. used are those that were found to be used by others.
-func (s *survey) diffNexthops(d *difference, used map[uint32]bool) {
+// ours that none needs.
+func (s *survey) diffNexthops(d *difference) {
 	n := &s.nexthops
 	if !n.wanted && len(n.ours) == 0 {
 		return
@@ -40,10 +40,10 @@ func (s *survey) diffNexthops(d *difference, used map[uint32]bool) {
 	byLead := make(map[hop]uint32)
 	var idle []nexthop
 	for id, h := range n.ours {
-		if need[h] && n.ids[h] == id || used[id] {
+		if need[h] && n.ids[h] == id || s.used[id] != nil {
 			continue
 		}
-		idle = append(idle, nexthop{id: id, hop: h})
+		idle = append(idle, nexthop{id: id, hop: h, protocol: s.protocol})
 		if before, ok := byLead[n.leads[id]]; !ok || id < before {
 			byLead[n.leads[id]] = id
 		}
@@ -103,9 +103,9 @@ func (p *pass) changeNexthops(ctx context.Context, list []rehop, led map[uint32]
 		refused[r.to] = err
 		p.skipped(op(Update, object(r).describe(p.name)), err)
 	}
-	ids := make(map[uint32]hop)
+	ids := make(map[uint32]nexthop)
 	for _, r := range list {
-		ids[r.id] = r.from
+		ids[r.id] = nexthop{id: r.id, hop: r.from, protocol: p.survey.protocol}
 	}
 	if _, err := p.readUsers(ctx, ids); err != nil {
 		for _, r := range list {
@@ -114,11 +114,12 @@ func (p *pass) changeNexthops(ctx context.Context, list []rehop, led map[uint32]
 		return err
 	}
 	list = slices.DeleteFunc(slices.Clone(list), func(r rehop) bool {
-		if p.used[r.id] { // another object, then, in the next round, and the routes one by one
+		used := p.survey.used[r.id] != nil
+		if used { // another object, then, in the next round, and the routes one by one
 			p.round.again = true
 			refused[r.to] = errUsed
 		}
-		return p.used[r.id]
+		return used
 	})
 	return p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) { putNexthop(b, unix.NLM_F_REPLACE, object(list[k])) },
@@ -137,8 +138,9 @@ func (p *pass) changeNexthops(ctx context.Context, list []rehop, led map[uint32]
 }
 
 var (
-	errUsed = errors.New("others use the nexthop object too")
-	errBusy = errors.New("routes of ours still use it")
+	errUsed  = errors.New("others use the nexthop object too")
+	errBusy  = errors.New("routes or groups of ours still use it")
+	errMoved = errors.New("it changes while it is looked at")
 )
 
 // createNexthops creates objects, under ids that nobody has: NLM_F_EXCL keeps them so.
@@ -172,21 +174,26 @@ func (p *pass) createNexthops(ctx context.Context, hops []hop, refused map[hop]e
 
 // removeNexthops deletes objects that no route uses any more.
 func (p *pass) removeNexthops(ctx context.Context, plan *difference) error {
-	ids := make(map[uint32]hop)
-	for _, o := range plan.oldHops {
-		ids[o.id] = o.hop
+	return p.dropObjects(ctx, plan.oldHops)
+}
+
+// dropObjects deletes objects of ours that nobody uses, which is looked at right before.
+func (p *pass) dropObjects(ctx context.Context, list []nexthop) error {
+	ids := make(map[uint32]nexthop)
+	for _, o := range list {
+		ids[o.id] = o
 	}
 	skipped := func(o nexthop, err error) { p.skipped(op(Delete, o.describe(p.name)), err) }
 	busy, err := p.readUsers(ctx, ids)
 	if err != nil {
-		for _, o := range plan.oldHops {
+		for _, o := range list {
 			skipped(o, err)
 		}
 		return err
 	}
-	old := slices.DeleteFunc(slices.Clone(plan.oldHops), func(o nexthop) bool {
+	old := slices.DeleteFunc(slices.Clone(list), func(o nexthop) bool {
 		switch {
-		case p.used[o.id]:
+		case p.survey.used[o.id] != nil:
 			p.round.again = true // without it
 		case busy[o.id]:
 			skipped(o, errBusy)
@@ -207,15 +214,15 @@ func (p *pass) removeNexthops(ctx context.Context, plan *difference) error {
 		func(k int, err error) { skipped(old[k], err) })
 }
 
-// readUsers notes in p.used which of those objects of ours are to be left alone in this pass: used by others'
-// routes, in groups, or no longer what they were; all, if that cannot be said for certain. busy are those that
-// routes of ours use.
-func (p *pass) readUsers(ctx context.Context, ids map[uint32]hop) (busy map[uint32]bool, err error) {
+// readUsers notes in survey.used which of those objects are to be left alone in this pass, and why: they are
+// used by others' routes, in others' groups, or no longer what they were; all, if that cannot be said for
+// certain. busy are those that routes or groups of ours use.
+func (p *pass) readUsers(ctx context.Context, ids map[uint32]nexthop) (busy map[uint32]bool, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	if p.used == nil {
-		p.used = make(map[uint32]bool)
+	if p.survey.used == nil {
+		p.survey.used = make(map[uint32]error)
 	}
 	for range maximumDumps {
 		busy = make(map[uint32]bool)
@@ -224,12 +231,13 @@ func (p *pass) readUsers(ctx context.Context, ids map[uint32]hop) (busy map[uint
 		}
 	}
 	for id := range ids {
-		p.used[id] = true
+		p.survey.used[id] = errMoved
 	}
 	return nil, nil
 }
 
-func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]hop, busy map[uint32]bool) error {
+func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]nexthop, busy map[uint32]bool) error {
+	used := p.survey.used
 	still := make(map[uint32]bool)
 	askNexthops(&p.batch)
 	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
@@ -237,11 +245,15 @@ func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]hop, busy map[u
 		if !ok {
 			return nil
 		}
-		for _, member := range o.members {
-			p.used[member] = true
+		for _, m := range o.members {
+			if o.protocol == p.survey.protocol {
+				busy[m.id] = true
+			} else {
+				used[m.id] = &ConflictError{Holder: o.describe(nil), Protocol: int(o.protocol)}
+			}
 		}
-		h, ok := ids[o.id]
-		still[o.id] = ok && !o.strange && o.protocol == p.survey.protocol && o.hop == h
+		before, ok := ids[o.id]
+		still[o.id] = ok && o.protocol == before.protocol && o.leadsAs(&before)
 		return nil
 	})
 	if err != nil {
@@ -249,7 +261,7 @@ func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]hop, busy map[u
 	}
 	for id := range ids {
 		if !still[id] {
-			p.used[id] = true
+			used[id] = errMoved
 		}
 	}
 	var r route
@@ -258,13 +270,14 @@ func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]hop, busy map[u
 		if !p.source.decoder.decode(body, &r) {
 			return nil
 		}
-		if _, ok := ids[r.object]; !ok {
-			return nil
-		}
-		if r.protocol == p.survey.protocol {
+		switch _, ok := ids[r.object]; {
+		case !ok:
+		case r.protocol == p.survey.protocol:
 			busy[r.object] = true
-		} else {
-			p.used[r.object] = true
+		case used[r.object] == nil: // one tells enough
+			user := r.outline()
+			user.NextHopID = r.object
+			used[r.object] = &ConflictError{Holder: user, Protocol: int(r.protocol)}
 		}
 		return nil
 	})

@@ -15,7 +15,10 @@ type difference struct {
 	swaps           []swap    // ones whose place something else has, which must go first
 	duplicates      []swap    // ours, as desired, of which another host has the address
 	oldAddresses    []address // ours, not desired
-	newHops         []hop     // that nexthop objects are needed for
+	newObjects      []int32   // nexthop objects
+	objectUpdates   []int32
+	oldObjects      []nexthop // ours, not desired
+	newHops         []hop     // that automatic nexthop objects are needed for
 	rehops          []rehop
 	newRoutes       []int32
 	updates         []update
@@ -50,6 +53,7 @@ func (d *difference) size() int {
 		len(d.newNeighbors) + len(d.neighborUpdates) + len(d.oldNeighbors) +
 		len(d.newRules) + len(d.oldRules) +
 		len(d.remakes) + len(d.newLinks) + len(d.linkChanges) + len(d.restores) + len(d.oldLinks) +
+		len(d.newObjects) + len(d.objectUpdates) + len(d.oldObjects) +
 		len(d.newHops) + len(d.rehops) + len(d.oldHops)
 }
 
@@ -72,6 +76,7 @@ func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name name
 	d := new(difference)
 	s.diffLinks(d, policy)
 	s.diffAddresses(d, policy, owns, name)
+	s.diffObjects(d, policy, name)
 	s.diffRoutes(d, policy, name)
 	s.diffNeighbors(d, policy, name)
 	s.diffRules(d)
@@ -182,6 +187,9 @@ func (s *survey) absence(position int32) error {
 
 // lacksFor says what a desired route waits for.
 func (s *survey) lacksFor(i int32) error {
+	if err := s.unreadyObject(s.want.routes[i].object); err != nil {
+		return err
+	}
 	ways, _ := s.want.waysOf(i)
 	for n := range ways {
 		if err := s.absence(ways[n].link); err != nil {

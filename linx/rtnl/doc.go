@@ -52,6 +52,13 @@
 // which replaces whatever is first in the place, is not used at all. A desired route that stands behind
 // another's of the same destination, TOS and metric counts as in place, though packets take the other.
 //
+// A route that leads several ways (NextHops) is one of IPv4, and put beside the old and so on as a whole. Of
+// IPv6 each way is a route of its own that the kernel merges with all others of that metric, others' too: ways
+// that are missing are appended, ways that are too many are deleted one by one, and those that stay are not
+// touched. A way that is another's already is enough. But to others' ways alone, none of ours is added: that
+// is a conflict. A way over an interface that is down makes no difference, as long as the kernel keeps the
+// route.
+//
 // # How rules change
 //
 // Nothing of a rule can be changed: the new one is created, then the old one deleted. The kernel deletes

@@ -37,6 +37,7 @@ const (
 	aNeighbor
 	aRule
 	aLink
+	aNexthop
 	kinds
 )
 
@@ -59,6 +60,7 @@ func (f *fights) begin(x *index, last *LastApplied) {
 		aNeighbor: make([]bool, len(x.neighbors)),
 		aRule:     make([]bool, len(x.rules)),
 		aLink:     make([]bool, len(x.state.Links)),
+		aNexthop:  make([]bool, len(x.nexthops)),
 	}
 	made := func(at place, desired bool) bool {
 		if desired {
@@ -91,6 +93,9 @@ func (f *fights) begin(x *index, last *LastApplied) {
 		case foughtRoute:
 			i, _ := x.findRoute(&o.routeKey)
 			return made(place{aRoute, i}, i >= 0 && x.route(i).String() == o.String())
+		case foughtNexthop:
+			i, there := x.nexthop[o.id]
+			return made(place{aNexthop, i}, there && x.state.Nexthops[i].String() == o.String())
 		case foughtLink:
 			return made(x.placeOfLink(o.name, o))
 		case Neighbor:
@@ -186,6 +191,8 @@ func (f *fights) hold(plan *difference, x *index, begun []bool, now time.Time) {
 		return !u.renewal && held(Update, place{anAddress, u.at}, protocolName(int(u.old.protocol)))
 	})
 	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, protocolName(int(s.old.protocol))) })
+	plan.newObjects = without(plan.newObjects, func(i int32) bool { return held(Create, place{aNexthop, i}, "") })
+	plan.objectUpdates = without(plan.objectUpdates, func(i int32) bool { return held(Update, place{aNexthop, i}, "") })
 	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })
 	plan.updates = without(plan.updates, func(u update) bool {
 		by := ""
@@ -233,6 +240,12 @@ type foughtRoute struct {
 	described
 }
 
+// foughtNexthop stands for a Nexthop, which is not comparable either.
+type foughtNexthop struct {
+	id uint32
+	described
+}
+
 // object is what is desired there, as a value: fights are known by it.
 func (f *fights) object(at place) fmt.Stringer {
 	switch at.kind {
@@ -240,6 +253,9 @@ func (f *fights) object(at place) fmt.Stringer {
 		return foughtOver(&f.want.state.Links[at.at])
 	case aRoute:
 		return foughtRoute{f.want.routes[at.at].routeKey, described(f.want.route(at.at).String())}
+	case aNexthop:
+		o := &f.want.state.Nexthops[at.at]
+		return foughtNexthop{o.ID, described(o.String())}
 	case aNeighbor:
 		return f.want.state.Neighbors[at.at]
 	case aRule:

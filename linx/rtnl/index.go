@@ -23,9 +23,12 @@ type index struct {
 	spans     map[int32][2]int // from where to where, by position in routes
 	slots     []int32          // open addressing over routes: position + 1; a map would take five times the memory
 	seed      maphash.Seed
-	reach     [2]reach // of IPv4 and IPv6 routes
-	count     [2]int   // of them
-	rules     []rule   // as state.Rules
+	reach     [2]reach         // of IPv4 and IPv6 routes
+	count     [2]int           // of them
+	nexthops  []nexthop        // as state.Nexthops
+	nexthop   map[uint32]int32 // by id
+	follows   bool             // some routes name an object
+	rules     []rule           // as state.Rules
 	rule      map[rule]int32
 	ruled     [2]bool // there are IPv4, IPv6 rules
 
@@ -84,6 +87,9 @@ func newIndex(state State) (*index, error) {
 	for i := range state.Routes {
 		wrong.add("routes", i, state.Routes[i].fault())
 	}
+	for i := range state.Nexthops {
+		wrong.add("nexthops", i, state.Nexthops[i].fault())
+	}
 	for i := range state.Rules {
 		wrong.add("rules", i, state.Rules[i].fault())
 	}
@@ -109,6 +115,7 @@ func newIndex(state State) (*index, error) {
 	for i := range x.routes {
 		wrong.add("routes", int(x.from[i]), x.addRoute(int32(i)))
 	}
+	x.addNexthops(&wrong)
 	x.addNeighbors(&wrong)
 	x.addRules(&wrong)
 	if len(wrong) > 0 {

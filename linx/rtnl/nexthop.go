@@ -1,198 +1,151 @@
 package rtnl
 
 import (
+	"errors"
 	"fmt"
-	"unique"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/linx-go/linx-go/internal/rtnetlink"
+	"net/netip"
+	"strconv"
+	"strings"
 )
 
-// Nexthop objects are the kernel's way to say once where many routes lead. With Options.NexthopObjects, IPv4
-// routes that name both gateway and interface use one for each such pair. They are ours by their protocol, as
-// routes are, and nothing but the kernel remembers them.
-
-// firstNexthop is where our ids begin: 'L' in the first byte, far from where the kernel and people begin.
-const firstNexthop = 'L' << 24
-
-// nexthops is what one observation says of nexthop objects.
-type nexthops struct {
-	wanted bool            // the option
-	ours   map[uint32]hop  // by id: IPv4, with one way, and nothing that a hop does not say
-	ids    map[hop]uint32  // of those, the first for the way
-	taken  map[uint32]bool // all ids, others' too
-	leads  map[uint32]hop  // by id of ours: where the routes that use it should lead, if all to one place
+// Nexthop is a nexthop object of the kernel's (Linux 5.3): where routes lead, under a number that they name as
+// their NextHopID. To change it leads all of them elsewhere, at once. It is one way, a Blackhole or a Group.
+// Its ID is its identity: two of one state cannot agree in it.
+//
+// It is for IPv4 alone: to replace an object that IPv6 routes use, while others change IPv6 routes, crashes
+// Linux 6.18.
+//
+// It is ours if it carries Options.Protocol, which the kernel keeps as nh_protocol. What others' routes or
+// groups use is neither changed nor deleted, since it would take those along: that is a *ConflictError. It is
+// looked at right before, as the kernel has no guard. A group never becomes a single one, or the other way
+// round, while routes use it: the kernel cannot do that. Nor does it keep one whose interface is down.
+type Nexthop struct {
+	// ID is any number but 0 and those that Options.NexthopObjects gives, from 1275068416 to 1291845631.
+	ID uint32 `json:"id"`
+	// Gateway is the next hop. Zero: destinations are directly on Interface.
+	Gateway netip.Addr `json:"gateway,omitzero"`
+	// Interface is the name of the interface, which a Gateway needs too. One that does not exist is waited for.
+	Interface string `json:"interface,omitempty"`
+	// OnLink says that Gateway is reached over Interface although no address tells so.
+	OnLink bool `json:"onlink,omitempty"`
+	// Blackhole drops packets without a word, instead of leading them anywhere.
+	Blackhole bool `json:"blackhole,omitempty"`
+	// Group is others of the same state, each for its share of the traffic. They are no groups themselves. A
+	// blackhole can only be alone in one.
+	Group []NexthopMember `json:"group,omitempty"`
 }
 
-// automaticID says that an id is one that this package gives.
-func automaticID(id uint32) bool { return id>>24 == firstNexthop>>24 }
+// NexthopMember is one of a group.
+type NexthopMember struct {
+	ID uint32 `json:"id"`
+	// Weight is the share of the traffic, 1 to 256. 0: 1.
+	Weight uint16 `json:"weight,omitempty"`
+}
 
-// noObject is the id of the object that a desired route needs and that does not exist.
-const noObject = ^uint32(0)
-
-func (n *nexthops) reset() {
-	if n.ours == nil {
-		n.ours, n.ids = make(map[uint32]hop), make(map[hop]uint32)
-		n.taken, n.leads = make(map[uint32]bool), make(map[uint32]hop)
+// String gives "nexthop id 7 via 10.0.0.2 dev v0" or "nexthop id 9 group 7/8,3", in the words of ip(8).
+func (o Nexthop) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "nexthop id %d", o.ID)
+	way := NextHop{Gateway: o.Gateway, Interface: o.Interface}
+	b.WriteString(way.words())
+	if o.OnLink {
+		b.WriteString(" onlink")
 	}
-	clear(n.ours)
-	clear(n.ids)
-	clear(n.taken)
-	clear(n.leads)
-}
-
-// see takes an object from a dump.
-func (n *nexthops) see(o *nexthop, protocol uint8) {
-	n.taken[o.id] = true
-	if o.strange || o.protocol != protocol {
-		return
+	if o.Blackhole {
+		b.WriteString(" blackhole")
 	}
-	n.ours[o.id] = o.hop
-	if _, ok := n.ids[o.hop]; !ok {
-		n.ids[o.hop] = o.id
+	for i, m := range o.Group {
+		separator := "/"
+		if i == 0 {
+			separator = " group "
+		}
+		b.WriteString(separator + m.String())
 	}
+	return b.String()
 }
 
-// lead notes where a route that uses an object of ours should lead: nowhere is the zero hop.
-func (n *nexthops) lead(id uint32, to hop) {
-	if before, ok := n.leads[id]; ok && before != to {
-		to = hop{}
-	}
-	n.leads[id] = to
-}
-
-// hopOf gives the way of the desired route i, if that is one for an object.
-func (s *survey) hopOf(i int32) (hop, bool) {
-	r := &s.want.routes[i]
-	if !s.nexthops.wanted || r.v6 || r.kind != unix.RTN_UNICAST || r.gateway == (ip{}) || r.link == 0 ||
-		r.object != 0 || r.encap != (unique.Handle[encap]{}) {
-		return hop{}, false
-	}
-	h := r.hop
-	h.link = s.linkOf(i)
-	return h, true
-}
-
-// destined is hopOf of a route that may not be desired, or need no object: the zero hop.
-func (s *survey) destined(i int32) hop {
-	if i < 0 {
-		return hop{}
-	}
-	h, _ := s.hopOf(i)
-	return h
-}
-
-// objectOf gives the id of the object that the desired route i is to use: 0 for none.
-func (s *survey) objectOf(i int32) uint32 {
-	if id := s.want.routes[i].object; id != 0 || !s.nexthops.wanted {
-		return id // inlined, as it is asked for each route
-	}
-	return s.findObject(i)
-}
-
-func (s *survey) findObject(i int32) uint32 {
-	h, ok := s.hopOf(i)
-	if !ok {
-		return 0
-	}
-	if id, ok := s.nexthops.ids[h]; ok {
-		return id
-	}
-	return noObject
-}
-
-// resolve makes of what a dumped route says of its object what can be compared. IPv6 routes that use one are
-// strange.
-func (s *survey) resolve(r *route) {
-	if r.v6 {
-		r.strange = true
-	} else if h, ok := s.nexthops.ours[r.object]; ok && r.protocol == s.protocol {
-		r.hop = h
-	}
-}
-
-// nexthop is an object.
-type nexthop struct {
-	id       uint32
-	hop      hop
-	protocol uint8
-	strange  bool     // not IPv4, or with what a hop does not say
-	members  []uint32 // of a group
-}
-
-func (o nexthop) describe(name namer) described { return describeNexthop(o.id, o.hop, name) }
-
-func describeNexthop(id uint32, h hop, name namer) described {
-	return described(fmt.Sprintf("nexthop id %d %s", id, way(h, name)))
-}
-
-func describeHop(h hop, name namer) described { return described("nexthop " + way(h, name)) }
-
-func way(h hop, name namer) string {
-	s := fmt.Sprintf("via %v dev %s", h.gateway.addr(false), name(h.link))
-	if h.onlink {
-		s += " onlink"
+// String gives "7", or "7,3" of weight 3.
+func (m NexthopMember) String() string {
+	s := strconv.FormatUint(uint64(m.ID), 10)
+	if m.Weight > 1 {
+		s += "," + strconv.Itoa(int(m.Weight))
 	}
 	return s
 }
 
-const sizeofNhmsg = 8 // struct nhmsg of linux/nexthop.h
-
-// decodeNexthop reads a struct nhmsg and its attributes.
-func decodeNexthop(body []byte) (o nexthop, ok bool) {
-	if len(body) < sizeofNhmsg {
-		return o, false
+// fault finds what is wrong with an object by itself.
+func (o *Nexthop) fault() error {
+	if err := idFault(o.ID); err != nil {
+		return err
 	}
-	o.protocol = body[2]
-	o.strange = body[0] != unix.AF_INET
-	o.hop.onlink = native.Uint32(body[4:])&unix.RTNH_F_ONLINK != 0
-	for typ, v := range rtnetlink.Attributes(body[sizeofNhmsg:]) {
-		switch typ {
-		case unix.NHA_ID:
-			o.id = uint32At(v)
-		case unix.NHA_OIF:
-			o.hop.link = int32(uint32At(v))
-		case unix.NHA_GATEWAY:
-			copy(o.hop.gateway[:], v)
-		case unix.NHA_GROUP:
-			o.strange = true
-			for ; len(v) >= 8; v = v[8:] { // struct nexthop_grp
-				o.members = append(o.members, native.Uint32(v))
+	way := NextHop{Gateway: o.Gateway, Interface: o.Interface, OnLink: o.OnLink}
+	switch {
+	case o.Blackhole && len(o.Group) > 0, way != NextHop{} && (o.Blackhole || len(o.Group) > 0):
+		return errors.New("more than one of a way (Gateway, Interface, OnLink), Blackhole and Group; an object is one of them")
+	case len(o.Group) > 0:
+		return o.groupFault()
+	case o.Blackhole:
+		return nil
+	case o.Interface == "":
+		return errors.New("no Interface, which a Gateway needs in an object, too; for what leads nowhere, say Blackhole")
+	case o.Gateway.IsValid() && o.Gateway.Unmap().Is6():
+		return fmt.Errorf("gateway %v: to replace an object that IPv6 routes use, while others change IPv6 routes, "+
+			"crashes Linux 6.18; give the routes Gateway, or NextHops", o.Gateway)
+	}
+	return way.fault()
+}
+
+func (o *Nexthop) groupFault() error {
+	for i, m := range o.Group {
+		switch {
+		case m.ID == o.ID:
+			return fmt.Errorf("Group[%d]: a group is no member of itself", i)
+		case m.Weight > maximumWeight:
+			return fmt.Errorf("Group[%d]: weight %d; at most %d is possible", i, m.Weight, maximumWeight)
+		}
+		for k := range o.Group[:i] {
+			if o.Group[k].ID == m.ID {
+				return fmt.Errorf("Group[%d]: the same object as Group[%d]; a Weight says how much goes there", i, k)
 			}
-		default:
-			o.strange = true // an encapsulation, a blackhole, a forwarding database
 		}
 	}
-	o.strange = o.strange || o.hop.link == 0 || o.hop.gateway == ip{}
-	return o, o.id != 0
+	return nil
 }
 
-// putNexthop adds a request that creates an object, with NLM_F_CREATE and NLM_F_EXCL, or changes one, with
-// NLM_F_REPLACE.
-func putNexthop(b *rtnetlink.Batch, flags uint16, o *nexthop) {
-	b.Begin(unix.RTM_NEWNEXTHOP, flags)
-	fixed := [sizeofNhmsg]byte{unix.AF_INET, 0, o.protocol}
-	if o.hop.onlink {
-		native.PutUint32(fixed[4:], unix.RTNH_F_ONLINK)
+// addNexthops checks the objects against each other, and makes them ready to be looked up.
+func (x *index) addNexthops(wrong *faults) {
+	list := x.state.Nexthops
+	x.nexthops = make([]nexthop, len(list))
+	x.nexthop = make(map[uint32]int32, len(list))
+	for i := range list {
+		x.nexthops[i] = packNexthop(&list[i], x.position(list[i].Interface))
+		if j, ok := x.nexthop[list[i].ID]; ok {
+			wrong.add("nexthops", i, fmt.Errorf("%v: nexthops[%d] has the same ID, %v", list[i], j, list[j]))
+		}
+		x.nexthop[list[i].ID] = int32(i)
 	}
-	b.Raw(fixed[:])
-	b.Uint32(unix.NHA_ID, o.id)
-	b.Uint32(unix.NHA_OIF, uint32(o.hop.link))
-	b.Bytes(unix.NHA_GATEWAY, o.hop.gateway.bytes(false))
+	for i := range list {
+		for k, m := range list[i].Group {
+			wrong.add("nexthops", i, x.memberFault(&list[i], k, m.ID))
+		}
+	}
+	for i := range x.routes {
+		x.follows = x.follows || x.routes[i].object != 0
+	}
 }
 
-// dropNexthop adds a request that deletes the object, whoever's it is by then, and with it the routes that
-// use it.
-func dropNexthop(b *rtnetlink.Batch, id uint32) {
-	b.Begin(unix.RTM_DELNEXTHOP, 0)
-	b.Raw(make([]byte, sizeofNhmsg))
-	b.Uint32(unix.NHA_ID, id)
-}
+// usesObjects says that nexthop objects matter to the state.
+func (x *index) usesObjects() bool { return x.follows || len(x.nexthops) > 0 }
 
-// askNexthops makes b the request for all objects.
-func askNexthops(b *rtnetlink.Batch) {
-	b.Reset()
-	b.Begin(unix.RTM_GETNEXTHOP, unix.NLM_F_DUMP)
-	b.Raw(make([]byte, sizeofNhmsg))
+func (x *index) memberFault(o *Nexthop, k int, id uint32) error {
+	at, ok := x.nexthop[id]
+	switch {
+	case !ok:
+		return fmt.Errorf("Group[%d]: no object of this state has the id %d", k, id)
+	case x.nexthops[at].group():
+		return fmt.Errorf("Group[%d]: nexthops[%d] is a group itself, which the kernel refuses", k, at)
+	case x.nexthops[at].blackhole && len(o.Group) > 1:
+		return fmt.Errorf("Group[%d]: nexthops[%d] is a blackhole, which can only be alone in a group", k, at)
+	}
+	return nil
 }

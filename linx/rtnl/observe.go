@@ -107,17 +107,17 @@ func (p *pass) readAddresses(ctx context.Context) error {
 
 func (p *pass) readNexthops(ctx context.Context) error {
 	n := &p.survey.nexthops
-	if !n.wanted && !p.sweep && !p.source.objects {
+	if !n.wanted && !p.sweep && !p.source.objects && !p.want.usesObjects() {
 		return nil
 	}
 	askNexthops(&p.batch)
 	err := p.conn.Dump(ctx, &p.batch, func(_ uint16, body []byte) error {
 		if o, ok := decodeNexthop(body); ok {
-			n.see(&o, p.survey.protocol)
+			p.survey.seeNexthop(&o)
 		}
 		return nil
 	})
-	p.source.objects = len(n.ours) > 0
+	p.source.objects = len(n.ours)+len(p.survey.oldObjects) > 0
 	return p.explain("reading nexthop objects", err)
 }
 

@@ -13,18 +13,18 @@ const DefaultProtocol = 76
 
 // Options holds what is optional about a Source. The zero value is a good one.
 type Options struct {
-	// Protocol marks what is ours, as rtm_protocol of routes, FRA_PROTOCOL of rules, NDA_PROTOCOL of
-	// neighbours and IFA_PROTO of addresses: whatever carries it and is not desired is deleted (of
-	// neighbours, what LastApplied has too). So no two writers in one namespace may use the same. 0:
-	// DefaultProtocol. 1 to 4 and 9 are refused: the kernel and ip(8) put them on objects of their own.
+	// Protocol marks what is ours, as rtm_protocol of routes, nh_protocol of nexthop objects, FRA_PROTOCOL of
+	// rules, NDA_PROTOCOL of neighbours and IFA_PROTO of addresses: whatever carries it and is not desired is
+	// deleted (of neighbours, what LastApplied has too). So no two writers in one namespace may use the same.
+	// 0: DefaultProtocol. 1 to 4 and 9 are refused: the kernel and ip(8) put them on objects of their own.
 	Protocol int
 	// Conflict says what to do where another's object has the place of a desired one. Zero: Refuse.
 	Conflict ConflictPolicy
 	// NexthopObjects has IPv4 routes that name both Gateway and Interface use nexthop objects of the kernel,
-	// one for each such pair: to change the gateway of all of them is one request then, in which there is no
-	// moment without a route. The objects carry Protocol, and whatever carries it and no desired route needs
-	// is deleted, unless others' routes or groups use it by then, which is looked at right before: the kernel
-	// has no guard. IPv6 routes keep plain gateways: to replace an object that IPv6 routes use, while others
+	// one for each such pair, besides those of State.Nexthops: to change the gateway of all of them is one
+	// request then, in which there is no moment without a route. The objects carry Protocol, and whatever
+	// carries it and no desired route needs is deleted, unless others' routes or groups use it by then, which
+	// is looked at right before: the kernel has no guard. IPv6 routes keep plain gateways: to replace an object that IPv6 routes use, while others
 	// change IPv6 routes, crashes Linux 6.18.
 	NexthopObjects bool
 	// Logger is told when a fight with another writer over one object begins, and when it ends. An object

@@ -39,7 +39,6 @@ type pass struct {
 
 	records map[bareAddress]ownedAddress // what LastApplied has; nil until somebody asks
 	made    map[bareAddress]struct{}     // addresses made in this pass
-	used    map[uint32]bool              // nexthop objects of ours that others use
 	claims  claims
 	shaping shaping
 	owned   LastApplied // by the time that the observation under way began
@@ -132,7 +131,7 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	p.survey.record = p.record
 	plan := p.survey.diff(p.source.opts.Conflict, p.owns, p.name)
 	p.survey.record = nil // the survey outlives the pass
-	p.survey.diffNexthops(plan, p.used)
+	p.survey.diffNexthops(plan)
 	p.source.fights.hold(plan, p.want, p.shaping.counted, p.began)
 	// Whatever will have to be named is asked for now: later the connection may be busy, or lost.
 	for i := range plan.oldAddresses {
@@ -150,6 +149,9 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 	}
 	for i := range plan.oldHops {
 		p.name(plan.oldHops[i].hop.link)
+	}
+	for i := range plan.oldObjects {
+		p.name(plan.oldObjects[i].hop.link)
 	}
 	return plan, nil
 }

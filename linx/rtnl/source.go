@@ -212,7 +212,7 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
 	v.madeNeighbors = make(map[neighborKey]neighbor)
 	v.madeLinks, v.choices, v.adjustment = nil, nil, slices.Clone(last.adjusted)
-	v.nexthops.wanted = s.opts.NexthopObjects
+	v.nexthops.wanted, v.used = s.opts.NexthopObjects, nil
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: v,
 		began:   s.now(),

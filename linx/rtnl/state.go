@@ -20,6 +20,7 @@ type State struct {
 	Links     []Link     `json:"links,omitempty"`
 	Addresses []Address  `json:"addresses,omitempty"`
 	Neighbors []Neighbor `json:"neighbors,omitempty"`
+	Nexthops  []Nexthop  `json:"nexthops,omitempty"`
 	Routes    []Route    `json:"routes,omitempty"`
 	Rules     []Rule     `json:"rules,omitempty"`
 }
@@ -53,7 +54,7 @@ type (
 
 // same says whether b is a again: the same slices.
 func same(a, b *State) bool {
-	return sameSlice(a.Links, b.Links) && sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules) && sameSlice(a.Neighbors, b.Neighbors)
+	return sameSlice(a.Links, b.Links) && sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Nexthops, b.Nexthops) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules) && sameSlice(a.Neighbors, b.Neighbors)
 }
 
 func sameSlice[T any](a, b []T) bool {

@@ -71,7 +71,7 @@ func (s *Source) groups() []monitor.Group {
 	defer s.mu.Unlock()
 	x := cmp.Or(s.current, s.validated)
 	groups := []monitor.Group{monitor.GroupLink, monitor.GroupIPv4IfAddr, monitor.GroupIPv6IfAddr}
-	if s.opts.NexthopObjects {
+	if s.opts.NexthopObjects || x == nil || x.usesObjects() {
 		groups = append(groups, monitor.GroupNexthop)
 	}
 	if x == nil || x.reach[which(false)].any {

@@ -21,7 +21,11 @@ type survey struct {
 	tags   bool                                // an address had an IFA_PROTO once: this kernel keeps them
 	record func(*address) (ownedAddress, bool) // what LastApplied says of an observed address
 
-	nexthops nexthops
+	nexthops   nexthops         // automatic ones
+	objects    []nexthop        // by desired object: what there is under its id, if anything
+	oldObjects []nexthop        // ours, not desired
+	unready    map[uint32]error // desired ones that cannot be used
+	used       map[uint32]error // ones that are left alone in this pass, and why
 
 	routes  []standing         // by desired route
 	next    int32              // position of the desired route that is likely to be seen next
@@ -88,6 +92,7 @@ func (s *survey) reset() {
 	s.ways = zeroed(s.ways, len(s.want.ways))
 	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
 	s.nexthops.reset()
+	s.objects, s.oldObjects = zeroed(s.objects, len(s.want.nexthops)), nil
 	s.next, s.missing, s.reread = 0, s.want.count, false
 	s.neighbors, s.oldNeighbors = zeroed(s.neighbors, len(s.want.neighbors)), nil
 	s.rules, s.oldRules, s.anonymous = zeroed(s.rules, len(s.want.rules)), nil, false
