@@ -89,6 +89,9 @@ func (p *pass) removeNeighbors(ctx context.Context, plan *difference) error {
 				p.round.again = true
 				return
 			}
+			if err == nil {
+				p.survey.lostNeighbors[olds[k].neighbor] = struct{}{}
+			}
 			p.done(op(Delete, p.oldNeighbor(&olds[k])), err)
 		},
 		func(k int, err error) { p.skipped(op(Delete, p.oldNeighbor(&olds[k])), err) })

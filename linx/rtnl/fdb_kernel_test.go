@@ -183,7 +183,8 @@ func TestLearnedStation(t *testing.T) {
 		{Interface: "v0", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}},
 		self(Neighbor{Interface: "vx0", LinkAddr: mac(1), Destination: ipa("10.0.0.7")}, FDB{}),
 	}}
-	k.wantApplied(k.converge(state), "update "+state.Neighbors[0].String(), "update "+state.Neighbors[1].String())
+	k.wantApplied(k.converge(State{Neighbors: state.Neighbors[:1]}), "update "+state.Neighbors[0].String())
+	k.wantApplied(k.converge(state), "update "+state.Neighbors[1].String())
 	k.wantFDB(state)
 	k.converge(State{})
 	k.wantFDB(State{})
@@ -279,7 +280,8 @@ func TestFDBInterfaces(t *testing.T) {
 		"no Destination":           self(Neighbor{Interface: "vx0", LinkAddr: mac(2)}, FDB{}),
 		"v1 is no bridge":          self(Neighbor{Interface: "v1", LinkAddr: mac(1)}, FDB{Vlan: 3}),
 		"State Permanent is all":   self(Neighbor{Interface: "v1", LinkAddr: mac(1), State: Static}, FDB{}),
-		"invalid argument":         {Interface: "v0", LinkAddr: mac(1), FDB: FDB{Of: Master, Vlan: 3}},
+		"invalid argument":         {Interface: "v0", LinkAddr: mac(2), FDB: FDB{Of: Master, Vlan: 3}},
+		"in each VLAN of the port": {Interface: "v0", LinkAddr: mac(1), FDB: FDB{Of: Master, Vlan: 3}},
 		"has the same place in th": {Interface: "v0", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}},
 	} {
 		r := k.pass(State{Neighbors: []Neighbor{{Interface: "v1", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}}, n}})

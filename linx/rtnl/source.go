@@ -210,7 +210,7 @@ func (s *Source) use(x *index) {
 func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.want, v.last, v.made = x, &last, nil
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
-	v.madeNeighbors = make(map[neighborKey]neighbor)
+	v.madeNeighbors, v.lostNeighbors = make(map[neighborKey]neighbor), make(map[neighbor]struct{})
 	v.madeLinks, v.choices, v.adjustment = nil, nil, slices.Clone(last.adjusted)
 	v.nexthops.wanted, v.used = s.opts.NexthopObjects, nil
 	p := &pass{

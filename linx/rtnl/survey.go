@@ -43,6 +43,7 @@ type survey struct {
 	oldNeighbors    []seenNeighbor           // ours, not desired
 	neighborRecords                          // what LastApplied has
 	madeNeighbors   map[neighborKey]neighbor // made or changed in this pass
+	lostNeighbors   map[neighbor]struct{}    // deleted in this pass: one just like it is another's
 	stations                                 // those of forwarding databases
 
 	linkSurvey

@@ -11,14 +11,14 @@ import (
 
 // stations is what a survey knows of forwarding databases.
 type stations struct {
-	stationAt map[neighborKey]int32          // from a place to the desired entry
-	crowd     map[neighborKey][]seenNeighbor // others', by group: of those groups that desired entries change
+	stationAt map[neighborKey]int32          // from a place to the desired entry,
+	groupAt   map[neighborKey]int32          // and from a group to the first of them
+	crowd     map[neighborKey][]seenNeighbor // by group: of those groups that desired entries change
 	dragged   map[neighborKey][]seenNeighbor // by entry to be deleted: what would go with it
 }
 
 // place gives what two entries cannot share. bridge is that whose database it is in, or 0.
-func (n *neighbor) place(bridge int32) neighborKey {
-	key := n.neighborKey
+func (key neighborKey) place(bridge int32) neighborKey {
 	if bridge != 0 {
 		key.link, key.master = bridge, true
 	}
@@ -49,13 +49,17 @@ func (s *survey) placeStations() {
 	if !s.want.neighborTables[neighborTable{fdb: true}] {
 		return
 	}
-	s.stationAt, s.crowd = make(map[neighborKey]int32), make(map[neighborKey][]seenNeighbor)
+	s.stationAt, s.groupAt = make(map[neighborKey]int32), make(map[neighborKey]int32)
+	s.crowd = make(map[neighborKey][]seenNeighbor)
 	for i := range s.want.neighbors {
 		if s.want.neighbors[i].fdb {
 			n := s.wantedNeighbor(int32(i))
 			key := n.place(s.bridgeOf(int32(i)))
 			if _, taken := s.stationAt[key]; !taken {
 				s.stationAt[key] = int32(i)
+			}
+			if _, known := s.groupAt[key.group()]; !known {
+				s.groupAt[key.group()] = int32(i)
 			}
 			if n.flood != (remote{}) || key.master && n.vlan == 0 {
 				s.crowd[key.group()] = nil
@@ -94,7 +98,7 @@ func (s *survey) locateStation(n *neighbor) {
 func (s *survey) seeStation(n *seenNeighbor) bool {
 	key := n.place(n.bridge)
 	group := key.group()
-	if list, ok := s.crowd[group]; ok && group != key && !s.ownsStation(n) {
+	if list, ok := s.crowd[group]; ok && group != key {
 		s.crowd[group] = append(list, *n)
 	}
 	i, ok := s.stationAt[key]
@@ -137,8 +141,13 @@ func (s *survey) stationFault(i int32) (wait, wrong error) {
 		return nil, fmt.Errorf("interface %s is no vxlan: State Permanent is all it has", name)
 	}
 	located := s.wantedNeighbor(i)
-	if j := s.stationAt[located.place(s.bridgeOf(i))]; j != i {
+	key := located.place(s.bridgeOf(i))
+	if j := s.stationAt[key]; j != i {
 		return nil, fmt.Errorf("neighbors[%d], %v, has the same place in the bridge", j, s.want.state.Neighbors[j])
+	}
+	j := s.groupAt[key.group()]
+	if err := n.groupFault(&s.want.neighbors[j]); err != nil {
+		return nil, fmt.Errorf("neighbors[%d] is %v: %w", j, s.want.state.Neighbors[j], err)
 	}
 	return nil, nil
 }
@@ -160,6 +169,7 @@ func (s *survey) diffStation(d *difference, i int32, policy ConflictPolicy, name
 	beside := s.beside(i)
 	switch {
 	case right && (mine || policy == Refuse):
+	case beside != nil && s.ownsStation(beside): // which goes first
 	case beside != nil && policy != TakeOver:
 		d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
 			Holder: beside.holder(name), Reason: "what concerns it here would concern that, too"}})
@@ -172,17 +182,23 @@ func (s *survey) diffStation(d *difference, i int32, policy ConflictPolicy, name
 	}
 }
 
-// beside gives another's entry that would be changed with a desired one, or that would be in its way.
-func (s *survey) beside(i int32) *seenNeighbor {
+// beside gives an entry that would be changed with a desired one, or that would be in its way: another's if
+// there is one.
+func (s *survey) beside(i int32) (beside *seenNeighbor) {
 	n := s.wantedNeighbor(i)
 	key := n.place(s.bridgeOf(i))
-	for k, other := range s.crowd[key.group()] {
-		exclusive := n.vlan == 0 && key.master && !s.neighbors[i].there
-		if exclusive || !other.like(&n) {
-			return &s.crowd[key.group()][k]
+	everywhere := key.master && n.vlan == 0
+	list := s.crowd[key.group()]
+	for k := range list {
+		inTheWay := everywhere && !s.neighbors[i].there
+		if !s.ownsStation(&list[k]) && (inTheWay || !list[k].like(&n)) {
+			return &list[k]
+		}
+		if inTheWay {
+			beside = &list[k]
 		}
 	}
-	return nil
+	return beside
 }
 
 // like says that what is common to a group is as n has it.

@@ -105,6 +105,9 @@ func (p *pass) neighborRecords() neighborRecords {
 				continue
 			}
 		}
+		if _, lost := p.survey.lostNeighbors[n]; lost {
+			continue
+		}
 		r.exact[n] = struct{}{}
 		r.tables[n.neighborTable] = true
 		if !rec.Claimed {
