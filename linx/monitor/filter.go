@@ -29,6 +29,16 @@ type Filter struct {
 	// deletion of an IPv6 multipath route, which is one event for all its next hops and names the
 	// protocol of just one.
 	OwnProtocol uint8
+
+	// Learned drops what the kernel tells by itself (port id 0) of neighbours that it learns from traffic,
+	// probes, and forgets: RTM_NEWNEIGH of one in no lasting state (unix.NUD_PERMANENT, NUD_NOARP) and not made
+	// by a control plane (NTF_EXT_LEARNED). On a busy host or bridge these come all the time.
+	//
+	// What passes: the end of any neighbour, and what another program makes of one. But there are two cases
+	// in which the kernel does not say that it was asked: an entry of a forwarding database, which another
+	// makes dynamic, and an ARP entry which the old ioctl (arp -s ... temp) makes so. These are heard of
+	// when they end.
+	Learned bool
 }
 
 // SetFilter replaces the filter. While joined it takes effect at once, for events that are yet to come;
@@ -63,12 +73,12 @@ func (f Filter) attach(fd int) error {
 // program is classic BPF, which the kernel runs on each event before it queues it (sk_filter in
 // do_one_broadcast). An event is one message, and the program sees it from its header on:
 //
-//	offset 4  nlmsg_type    16 rtm_family
-//	       6  nlmsg_flags   21 rtm_protocol
+//	offset 4  nlmsg_type    16 rtm_family                  24 ndm_state
+//	       6  nlmsg_flags   21 rtm_protocol                26 ndm_flags
 //	      12  nlmsg_pid     28 the attributes of a route
 //
-// The two parts each end by falling through, unless they drop. A load past the end of a message would drop
-// it, so a part looks at a route's fields only once it knows that it is one.
+// The parts each end by falling through, unless they drop. A load past the end of a message would drop
+// it, so a part looks at a route's or neighbour's fields only once it knows that it is one.
 func (f Filter) program() []unix.SockFilter {
 	var p []unix.SockFilter
 	if f.OwnPort != 0 {
@@ -77,6 +87,9 @@ func (f Filter) program() []unix.SockFilter {
 	if f.OwnProtocol != 0 {
 		p = append(p, dropForeignRoutes(f.OwnProtocol)...)
 	}
+	if f.Learned {
+		p = append(p, dropLearned()...)
+	}
 	return append(p, statement(unix.BPF_RET|unix.BPF_K, pass))
 }
 
@@ -84,6 +97,7 @@ const (
 	offType, offFlags, offPort = 4, 6, 12
 	offFamily, offProtocol     = 16, 21
 	offRouteAttributes         = 28
+	offState, offNeighborFlags = 24, 26
 
 	load8  = unix.BPF_LD | unix.BPF_B | unix.BPF_ABS
 	load16 = unix.BPF_LD | unix.BPF_H | unix.BPF_ABS
@@ -132,6 +146,21 @@ func dropForeignRoutes(protocol uint8) []unix.SockFilter {
 		/* 14 */ statement(load32, findAttribute),
 		/* 15 */ jump(unix.BPF_JEQ, 0, 1, 0), // no single next hop: end
 		/* 16 */ statement(unix.BPF_RET|unix.BPF_K, drop),
+	}
+}
+
+func dropLearned() []unix.SockFilter {
+	const lasting = unix.NUD_PERMANENT | unix.NUD_NOARP
+	return []unix.SockFilter{
+		statement(load16, offType),
+		jump(unix.BPF_JEQ, swap16(unix.RTM_NEWNEIGH), 0, 7), // no neighbour, or its end: end
+		statement(load32, offPort),
+		jump(unix.BPF_JEQ, 0, 0, 5), // another program's: end
+		statement(load16, offState),
+		jump(unix.BPF_JSET, swap16(lasting), 3, 0), // end
+		statement(load8, offNeighborFlags),
+		jump(unix.BPF_JSET, unix.NTF_EXT_LEARNED, 1, 0), // end
+		statement(unix.BPF_RET|unix.BPF_K, drop),
 	}
 }
 

@@ -401,3 +401,24 @@ func TestObserveFDB(t *testing.T) {
 	}
 	k.settled(got)
 }
+
+// TestFDBHints: what becomes of ours is heard, and what a bridge learns is not, unless it may help.
+func TestFDBHints(t *testing.T) {
+	k := newBridged(t, Options{})
+	k.silence()
+	k.sysctl("net/ipv6/conf/br0/disable_ipv6", "1")
+	n := k.hints()
+	state := State{Neighbors: []Neighbor{{Interface: "v0", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}}}}
+	k.converge(state)
+	learn := func() { k.bridge("fdb replace 02:00:00:00:00:02 dev v0 master dynamic") }
+	k.silent(n, "what a bridge learns", learn)
+	k.mustHear(n, func() { k.bridge("fdb replace 02:00:00:00:00:01 dev v0 master permanent") })
+	if r := k.pass(state); len(r.Failed) != 1 {
+		t.Error(show(r))
+	}
+	k.bridge("fdb del 02:00:00:00:00:02 dev v0 master")
+	k.mustHear(n, learn)
+	k.mustHear(n, func() { k.bridge("fdb del 02:00:00:00:00:01 dev v0 master") })
+	k.converge(state)
+	k.mustHear(n, func() { k.bridge("fdb del 02:00:00:00:00:01 dev v0 master") })
+}

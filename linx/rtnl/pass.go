@@ -108,8 +108,8 @@ func (p *pass) run(ctx context.Context) error {
 	}
 }
 
-// listen has all of foreign route events heard where they may help, and else only those that may harm. more
-// says that it was less before.
+// listen has all events about foreign routes and learned neighbours heard where they may help, and else only
+// those that may harm. more says that it was less before.
 func (p *pass) listen(plan *difference) (more bool, err error) {
 	switch {
 	case len(plan.failed)+len(plan.pending) > 0, p.survey.leansOnOthers():

@@ -14,7 +14,8 @@ import (
 
 // Subscribe joins the events of the namespace, as reconcile.Subscriber has it: links and addresses
 // always, the routes and rules of each family of which there are desired ones, and neighbours if any are
-// desired. Events that cannot matter wake nobody: our own changes, and most of those of foreign routes.
+// desired. Events that cannot matter wake nobody: our own changes, most of those of foreign routes, and what
+// the kernel learns of neighbours by itself (see monitor.Filter).
 //
 // A subscription holds its sockets until Serve has ended, be it that its context had ended before: whoever
 // subscribes has to serve, as a Loop does.
@@ -98,8 +99,8 @@ func (s *Source) regroup() error {
 	return s.eachListener(func(m *monitor.Monitor) error { return m.SetGroups(groups...) })
 }
 
-// hear sets what of our own and of foreign route events is heard: of foreign ones all, or only those that
-// may have harmed ours. changed says that it was otherwise before: look at the kernel again if it is more
+// hear sets what of our own and of foreign events is heard: of foreign routes and learned neighbours all, or
+// only what may have harmed ours. changed says that it was otherwise before: look at the kernel again if it is more
 // now.
 func (s *Source) hear(foreign bool) (changed bool, err error) {
 	f := monitor.Filter{}
@@ -107,7 +108,7 @@ func (s *Source) hear(foreign bool) (changed bool, err error) {
 		f.OwnPort = s.conn.PortID()
 	}
 	if !foreign {
-		f.OwnProtocol = s.opts.protocol()
+		f.OwnProtocol, f.Learned = s.opts.protocol(), true
 	}
 	if f == s.filter {
 		return false, nil
