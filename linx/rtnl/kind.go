@@ -118,9 +118,9 @@ func (l *Link) strayFault(k *kindTable) error {
 			switch {
 			case !s.asked() || s.word == "":
 			case k == nil:
-				return fmt.Errorf("%s%s without a Kind; it is a setting of Kind %q", s.word, s.argument(), other.name)
+				return fmt.Errorf("%s without a Kind; it is a setting of Kind %q", s.words()[1:], other.name)
 			default:
-				return fmt.Errorf("%s%s is not for Kind %q; it is a setting of %q", s.word, s.argument(), k.name, other.name)
+				return fmt.Errorf("%s is not for Kind %q; it is a setting of %q", s.words()[1:], k.name, other.name)
 			}
 		}
 	}

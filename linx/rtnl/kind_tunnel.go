@@ -67,7 +67,7 @@ type Tunnel struct {
 	EncapPort       uint16 `json:"encap-dport,omitempty"`
 	// EncapChecksum has UDP checksums over IPv4, NoEncapChecksum6 none over IPv6.
 	EncapChecksum    bool `json:"encap-csum,omitempty"`
-	NoEncapChecksum6 bool `json:"noencap-csum6,omitempty"`
+	NoEncapChecksum6 bool `json:"noencap-udp6-csum,omitempty"`
 	// EncapRemoteChecksum has the checksums of inner packets made by the other end.
 	EncapRemoteChecksum bool `json:"encap-remcsum,omitempty"`
 

@@ -104,7 +104,7 @@ func (t *Tunnel) encap(typ uint16, v6 bool) []setting {
 		{"encap-remcsum", typ + 1, bit{at: &t.EncapRemoteChecksum, mask: 4, form: form}, 0},
 	}
 	if v6 {
-		list = append(list, setting{"noencap-csum6", typ + 1, bit{at: &t.NoEncapChecksum6, mask: 2, off: true, form: form}, always})
+		list = append(list, setting{"noencap-udp6-csum", typ + 1, bit{at: &t.NoEncapChecksum6, mask: 2, off: true, form: form}, always})
 	}
 	return list
 }

@@ -94,10 +94,13 @@ func (n scalar[T]) put(b *rtnetlink.Batch, attr uint16, _ func(string) int32) {
 	n.wire.put(b, attr, n.kernel())
 }
 
-func (n scalar[T]) get(v []byte, _ namer) {
+func (n scalar[T]) get(v []byte, _ namer) { n.take(n.wire.get(v)) }
+
+// take takes the value in the kernel's terms.
+func (n scalar[T]) take(k uint32) {
 	none := T(0)
 	none-- // the largest, if T is unsigned
-	switch k := n.wire.get(v); {
+	switch {
 	case k == n.standard:
 		*n.at = 0
 	case k == 0 && none < 0:
@@ -304,8 +307,10 @@ func (c choice[T]) put(b *rtnetlink.Batch, attr uint16, _ func(string) int32) {
 	c.wire.put(b, attr, c.kernel())
 }
 
-func (c choice[T]) get(v []byte, _ namer) {
-	k := c.wire.get(v)
+func (c choice[T]) get(v []byte, _ namer) { c.take(c.wire.get(v)) }
+
+// take takes the number of what is chosen.
+func (c choice[T]) take(k uint32) {
 	*c.at = T(strconv.FormatUint(uint64(k), 10)) // should it be a new one
 	for i, w := range c.from {
 		if w.kernel == k {
@@ -350,16 +355,28 @@ type host struct {
 	at     *netip.Addr
 	v4, v6 bool   // what it may be
 	attr6  uint16 // of an IPv6 one, if it has one of its own
+	words  bool   // ip(8)'s word is "group" or "remote"
 }
 
 func host4(at *netip.Addr) host                { return host{at: at, v4: true} }
 func host6(at *netip.Addr) host                { return host{at: at, v6: true} }
-func host46(at *netip.Addr, attr6 uint16) host { return host{at, true, true, attr6} }
+func host46(at *netip.Addr, attr6 uint16) host { return host{at: at, v4: true, v6: true, attr6: attr6} }
+
+func (h host) orGroup() host { h.words = true; return h }
 
 func (h host) asked() bool           { return h.at.IsValid() && !h.at.IsUnspecified() }
 func (h host) clear()                { *h.at = netip.Addr{} }
 func (h host) same(other value) bool { return *h.at == *other.(host).at }
-func (h host) argument() string      { return " " + h.at.String() }
+
+func (h host) argument() string {
+	switch {
+	case !h.words:
+		return " " + h.at.String()
+	case h.at.IsMulticast():
+		return " group " + h.at.String()
+	}
+	return " remote " + h.at.String()
+}
 
 // set keeps the family of what goes: the kernel wants to hear of it.
 func (h host) set(from value) {

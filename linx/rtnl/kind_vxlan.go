@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VXLAN is what is particular to KindVXLAN. In place the kernel changes Group, Local, Device, TTL, TOS,
+// VXLAN is what is particular to KindVXLAN. In place the kernel changes Remote, Local, Device, TTL, TOS,
 // FlowLabel, DF, NoLearning and Ageing, and of the addresses not the family.
 type VXLAN struct {
 	// ID is the network's, from 1 to 16777215. 0: none, which takes External.
 	ID uint32 `json:"id,omitempty"`
-	// Group is where packets go whose destination is not known: another host, or a multicast group, which
+	// Remote is where packets go whose destination is not known: another host, or a multicast group, which
 	// takes Device. Zero: nowhere.
-	Group netip.Addr `json:"group,omitzero"`
+	Remote netip.Addr `json:"remote,omitzero"`
 	// Local is the address to send from. Zero: the kernel's choice.
 	Local netip.Addr `json:"local,omitzero"`
 	// Device is the name of the interface to send by. "": by the route.
@@ -53,14 +53,15 @@ type VXLAN struct {
 	ZeroUDP6Receive bool `json:"udp6zerocsumrx,omitempty"`
 	// GBP has the mark of packets go along, as a group policy.
 	GBP bool `json:"gbp,omitempty"`
-	// External has routes and filters say where packets go, and with what ID.
+	// External has routes and filters say where packets go, and with what ID. It takes NoLearning, which
+	// ip(8) adds by itself.
 	External bool `json:"external,omitempty"`
 }
 
 func (v *VXLAN) settings() []setting {
 	return []setting{
 		{"id", unix.IFLA_VXLAN_ID, u32(&v.ID).within(1, 1<<24-1), fixed},
-		{"group", unix.IFLA_VXLAN_GROUP, host46(&v.Group, unix.IFLA_VXLAN_GROUP6), 0},
+		{"remote", unix.IFLA_VXLAN_GROUP, host46(&v.Remote, unix.IFLA_VXLAN_GROUP6).orGroup(), bare},
 		{"local", unix.IFLA_VXLAN_LOCAL, host46(&v.Local, unix.IFLA_VXLAN_LOCAL6), 0},
 		{"dev", unix.IFLA_VXLAN_LINK, device{at: &v.Device}, 0},
 		{"dstport", unix.IFLA_VXLAN_PORT, be16(&v.Port).or(8472), fixed},
@@ -90,14 +91,16 @@ func (l *Link) vxlanFault() error {
 		return errors.New("no id: there is no vxlan without it, but for an external one")
 	case v.ID != 0 && v.External:
 		return fmt.Errorf("id %d: an external vxlan is told the id with each packet; leave it out", v.ID)
-	case v.Group.IsMulticast() && v.Device == "":
-		return fmt.Errorf("group %v is a multicast group; it takes a dev", v.Group)
+	case v.External && !v.NoLearning:
+		return errors.New("external: packets are told where to go; want nolearning too")
+	case v.Remote.IsMulticast() && v.Device == "":
+		return fmt.Errorf("remote %v is a multicast group, which takes a dev", v.Remote)
 	case v.Local.IsMulticast():
 		return fmt.Errorf("local %v is no address of a host", v.Local)
-	case v.FlowLabel != 0 && !v.Group.Is6() && !v.Local.Is6():
-		return fmt.Errorf("flowlabel %#x takes an IPv6 group or local", v.FlowLabel)
-	case v.Group.IsValid() && v.Local.IsValid() && v.Group.Is6() != v.Local.Is6():
-		return fmt.Errorf("group %v and local %v are of different families", v.Group, v.Local)
+	case v.FlowLabel != 0 && !v.Remote.Is6() && !v.Local.Is6():
+		return fmt.Errorf("flowlabel %#x takes an IPv6 remote or local", v.FlowLabel)
+	case v.Remote.IsValid() && v.Local.IsValid() && v.Remote.Is6() != v.Local.Is6():
+		return fmt.Errorf("remote %v and local %v are of different families", v.Remote, v.Local)
 	}
 	return nil
 }
