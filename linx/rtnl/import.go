@@ -16,11 +16,16 @@ import (
 // Observe gives what the namespace has been configured to be, by whomever, as a State: to begin with, edit
 // and hand over, or to put into another namespace. What the kernel makes by itself is not in it, as the
 // kernel will make it again: what is of protocol kernel, redirect or ra, the addresses of lo, link-local and
-// temporary addresses that were made of prefixes, learned neighbours, a bridge's entries for its ports. The order is the same each time, and
-// one in which a namespace that is made so lists them alike.
+// temporary addresses that were made of prefixes, learned neighbours, a bridge's entries for its ports. The
+// order is the same each time, and one in which a namespace that is made so lists them alike.
+//
+// An interface that cannot be made here is in it as one to be adjusted: hardware, and what leads to another
+// namespace. Of a pair of veths, the first by name makes the other. Whether somebody asked for a link-layer
+// address does not show: all are in it but those of hardware, and what is taken from an interface below.
 //
 // A State cannot say all that can be configured. An object that it cannot say in full is not in it but in
-// unsaid, in words, and so is a rule that the kernel once made and somebody deleted.
+// unsaid, in words, and so is a rule that the kernel once made and somebody deleted. What is no object here is
+// not looked at: settings of interfaces that Link lacks, sysctls, queueing, other families' routes.
 //
 // Handed over where it was observed, it makes nothing ours but under Adopt, except that rules are made once
 // more beside others'. Observing changes nothing, and what the source does for the state in use stays as it
@@ -71,21 +76,6 @@ func (i *importer) unsay(object fmt.Stringer, why string) {
 
 const beyond = "it has attributes that a State cannot say"
 
-// links gives the interfaces their names, which cannot be asked for in the middle of a dump.
-func (i *importer) links(ctx context.Context) error {
-	i.single, i.forwarding, i.macs = make(map[int32]bool), make(map[int32]forwarding), make(map[MAC]bool)
-	askLinks(&i.batch)
-	err := i.conn.Dump(ctx, &i.batch, func(_ uint16, body []byte) error {
-		if name, l, ok := decodeLink(body); ok {
-			i.names[l.index] = string(name)
-			i.single[l.index] = l.single || native.Uint32(body[8:])&unix.IFF_NOARP != 0
-			i.forwarding[l.index], i.macs[l.mac] = l.forwarding, true
-		}
-		return nil
-	})
-	return i.explain("reading interfaces", err)
-}
-
 func (i *importer) addresses(ctx context.Context) error {
 	var seen [2][]address // by family
 	tags := false
@@ -103,7 +93,7 @@ func (i *importer) addresses(ctx context.Context) error {
 	}
 	slices.Reverse(seen[1]) // of one scope, the kernel lists the newest first; of IPv4 ones the oldest
 	all := slices.Concat(seen[0], seen[1])
-	slices.SortStableFunc(all, func(a, b address) int { return cmp.Compare(a.link, b.link) })
+	slices.SortStableFunc(all, func(a, b address) int { return cmp.Compare(i.name(a.link), i.name(b.link)) })
 	for n := range all {
 		a := &all[n]
 		name := i.name(a.link)
@@ -154,7 +144,7 @@ func (i *importer) neighbors(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(all, func(a, b seenNeighbor) int { // the kernel's order is that of a hash
-		return cmp.Or(cmp.Compare(a.link, b.link), which(a.v6)-which(b.v6), bytes.Compare(a.dst[:], b.dst[:]))
+		return cmp.Or(cmp.Compare(i.name(a.link), i.name(b.link)), which(a.v6)-which(b.v6), bytes.Compare(a.dst[:], b.dst[:]))
 	})
 	for n := range all {
 		n := &all[n]
@@ -196,7 +186,7 @@ func (i *importer) routes(ctx context.Context) error {
 	i.state.Routes = slices.Grow(i.state.Routes, len(all)) // nil where there are none
 	for n := range all {
 		r := &all[n]
-		u := r.unpack(i.name(r.link))
+		u := r.describe(i.name)
 		switch {
 		case n > 0 && all[n-1].routeKey == r.routeKey:
 			i.unsay(u, "it is behind another of the same destination, TOS and metric")
@@ -211,7 +201,7 @@ func (i *importer) routes(ctx context.Context) error {
 
 // importedRoute is a route that somebody configured.
 type importedRoute struct {
-	route
+	found
 	beyond bool // there is more to it than a Route can say
 }
 
@@ -222,15 +212,16 @@ func (i *importer) importRoute(body []byte) (r importedRoute, ok bool) {
 		body[2] = 0
 	}
 	d := &i.source.decoder
-	switch {
-	case !d.decode(body, &r.route), r.automatic():
+	if !d.decode(body, &r.route) || r.automatic() {
 		return r, false
-	case bySource:
-		i.unsay(r.unpack(i.name(r.link)), "it is for packets from certain addresses alone")
+	}
+	r.hops, r.several = slices.Clone(d.hops), len(d.hops) > 0
+	if bySource {
+		i.unsay(r.describe(i.name), "it is for packets from certain addresses alone")
 		return r, false
 	}
 	known := slices.ContainsFunc(routeTypes[:], func(t routeType) bool { return t.kernel == r.kind })
-	r.beyond = !known || r.strange || r.object != 0 || len(d.hops) > 0 || !sayable(body)
+	r.beyond = !known || r.strange || r.object != 0 && !automaticID(r.object) || !sayable(body)
 	return r, true
 }
 
@@ -248,7 +239,8 @@ func sayable(body []byte) bool {
 	for typ, v := range rtnetlink.Attributes(body[unix.SizeofRtMsg:]) {
 		switch typ {
 		case unix.RTA_DST, unix.RTA_OIF, unix.RTA_GATEWAY, unix.RTA_PRIORITY, unix.RTA_PREFSRC, unix.RTA_TABLE,
-			unix.RTA_METRICS, unix.RTA_PREF, unix.RTA_ENCAP, unix.RTA_ENCAP_TYPE:
+			unix.RTA_METRICS, unix.RTA_PREF, unix.RTA_ENCAP, unix.RTA_ENCAP_TYPE,
+			unix.RTA_MULTIPATH, rtaNextHopID:
 		case unix.RTA_CACHEINFO: // the third field of a struct rta_cacheinfo is in how long it expires
 			if len(v) >= 12 && native.Uint32(v[8:]) != 0 {
 				return false

@@ -56,7 +56,7 @@ func know(w witness, wishes []*wish) {
 		for _, wish := range wishes {
 			if wish.v6 == six {
 				commands = append(commands, strings.TrimPrefix(wish.command("add"), "-6 "))
-				for _, s := range sights {
+				for _, s := range sightsOf(family) {
 					commands = append(commands, s.command)
 				}
 				commands = append(commands, strings.TrimPrefix(wish.command("del"), "-6 "))
@@ -72,8 +72,8 @@ func know(w witness, wishes []*wish) {
 				continue
 			}
 			var things []thing
-			for n := range sights {
-				things = append(things, read(dump, n, family)...)
+			for _, s := range sightsOf(family) {
+				things = append(things, s.read(dump, family)...)
 			}
 			things = slices.DeleteFunc(things, func(t thing) bool { return slices.Contains(base, t) })
 			if len(things) != 1 {

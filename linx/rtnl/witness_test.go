@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net/netip"
 	"os/exec"
 	"slices"
 	"strings"
@@ -80,11 +82,14 @@ type thing struct {
 
 func (t thing) String() string { return t.kind + " " + t.line + " of " + t.owner }
 
-// sights are what to look at.
-var sights = []struct {
+// sight is what to look at.
+type sight struct {
 	kind, command string
-	place         []string
-}{
+	place         []string // what tells places apart; nil: all
+}
+
+var sights = []sight{
+	{"link", "link show", []string{"ifname"}}, // once is enough
 	{"address", "addr show", []string{"dev", "local", "prefixlen", "address"}},
 	{"route", "route show table all", []string{"dst", "table", "metric", "tos"}},
 	{"neighbor", "neigh show nud all", []string{"dst", "dev"}},
@@ -97,7 +102,7 @@ func (w witness) look() []thing {
 	var things []thing
 	for _, family := range []string{"-4", "-6"} {
 		var commands []string
-		for _, s := range sights {
+		for _, s := range sightsOf(family) {
 			commands = append(commands, s.command)
 		}
 		out, err := w.ip(commands, family, "-json", "-details")
@@ -105,8 +110,8 @@ func (w witness) look() []thing {
 			panic(err)
 		}
 		dump := json.NewDecoder(strings.NewReader(out))
-		for n := range sights {
-			things = append(things, read(dump, n, family)...)
+		for _, s := range sightsOf(family) {
+			things = append(things, s.read(dump, family)...)
 		}
 		if _, err := dump.Token(); err != io.EOF {
 			panic(fmt.Sprintf("more than was asked for, or %v", err))
@@ -115,9 +120,16 @@ func (w witness) look() []thing {
 	return things
 }
 
-// read takes the answer to the nth command from a dump.
-func read(dump *json.Decoder, n int, family string) (things []thing) {
-	s := sights[n]
+// sightsOf leaves out what is no different in the other family.
+func sightsOf(family string) []sight {
+	if family == "-6" {
+		return sights[1:]
+	}
+	return sights
+}
+
+// read takes the answer to the command from a dump.
+func (s *sight) read(dump *json.Decoder, family string) (things []thing) {
 	var objects []map[string]any
 	if err := dump.Decode(&objects); err != nil {
 		panic(fmt.Sprintf("%s: %v", s.command, err))
@@ -145,7 +157,8 @@ func read(dump *json.Decoder, n int, family string) (things []thing) {
 		}
 		things = append(things, t)
 	}
-	if s.kind == "neighbor" {
+	switch s.kind {
+	case "neighbor", "link": // in the order of a hash, of indices
 		slices.SortFunc(things, func(a, b thing) int { return strings.Compare(a.line, b.line) })
 	}
 	return things
@@ -153,6 +166,7 @@ func read(dump *json.Decoder, n int, family string) (things []thing) {
 
 // addressesOf gives each interface's addresses its name.
 func addressesOf(links []map[string]any) (out []map[string]any) {
+	slices.SortFunc(links, func(a, b map[string]any) int { return strings.Compare(a["ifname"].(string), b["ifname"].(string)) })
 	for _, l := range links {
 		list, _ := l["addr_info"].([]any)
 		for _, a := range list {
@@ -174,18 +188,28 @@ func makesItself(kind string, o map[string]any) bool {
 	case "route", "rule":
 		return o["protocol"] == "kernel"
 	case "neighbor":
-		return strings.HasPrefix(fmt.Sprint(o["dst"]), "ff02:")
+		dst, err := netip.ParseAddr(fmt.Sprint(o["dst"]))
+		return err == nil && dst.IsMulticast()
 	}
 	return false
 }
 
 // plain takes away from an object who made it, and how it happens to be.
 func plain(o map[string]any) {
-	for _, key := range []string{"protocol", "tentative", "secondary"} {
+	for _, key := range []string{"protocol", "tentative", "secondary", "ifindex", "operstate"} {
 		delete(o, key)
 	}
+	if info, ok := o["linkinfo"].(map[string]any); ok {
+		for _, data := range []string{"info_data", "info_slave_data"} {
+			if data, ok := info[data].(map[string]any); ok {
+				maps.DeleteFunc(data, func(key string, _ any) bool { return key == "state" || strings.HasSuffix(key, "_timer") })
+			}
+		}
+	}
 	if flags, ok := o["flags"].([]any); ok {
-		o["flags"] = slices.DeleteFunc(flags, func(f any) bool { return f == "linkdown" || f == "dead" })
+		o["flags"] = slices.DeleteFunc(flags, func(f any) bool {
+			return f == "linkdown" || f == "dead" || f == "LOWER_UP" || f == "NO-CARRIER"
+		})
 	}
 }
 
