@@ -36,6 +36,10 @@ func crashState(n int) State {
 		dst := ipa(fmt.Sprintf("10.0.0.%d", 100+(n+i)%30))
 		s.Neighbors = append(s.Neighbors, Neighbor{Interface: "v0", Destination: dst, LinkAddr: mac(byte(n))})
 	}
+	for i := range 1 + n%2 {
+		s.Links = append(s.Links, Link{Name: fmt.Sprintf("br%d", i), Kind: KindBridge, Alias: fmt.Sprint(n), Admin: Up})
+	}
+	s.Links = append(s.Links, Link{Name: "v1", TxQueueLen: uint32(10 + n%3), AltNames: []string{fmt.Sprintf("alt%d", n%2)}})
 	s.Rules = append(s.Rules, Rule{Priority: 10, From: pfx("0.0.0.0/0"), Table: uint32(100 + n%2)})
 	return s
 }
@@ -92,7 +96,7 @@ func TestCrash(t *testing.T) {
 	k.run("-6 route add 2001:db8:ffff::/48 dev v1 proto static")
 	k.run("rule add lookup 100 priority 10 protocol static")
 	k.run("neighbor add 10.0.0.99 lladdr 02:00:00:00:00:99 dev v0")
-	foreign := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.ipRules(), k.ipNeighbors())
+	foreign := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.ipRules(), k.ipNeighbors(), k.ipLinks(), []string{k.ipLink("v1")})
 	times := 100
 	if testing.Short() {
 		times = 10
@@ -114,7 +118,7 @@ func TestCrash(t *testing.T) {
 		k.src = New(k.Namespace(), Options{})
 		k.converge(less)
 		want := append(slices.Clone(foreign), "10.0.0.2/24", "10.10.0.0/16 gateway 10.0.0.10 dev v0 protocol 76", ipWords(less.Rules[0], us))
-		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"), k.ipRules(), k.ipNeighbors())
+		got := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.addresses("v0"), k.ipRules(), k.ipNeighbors(), k.ipLinks(), []string{k.ipLink("v1")})
 		slices.Sort(want)
 		if slices.Sort(got); !slices.Equal(got, want) {
 			t.Fatalf("there is %v, not %v", got, want)

@@ -96,10 +96,11 @@ func (x *index) orderLinks(wrong *faults) {
 			needs = append(needs, x.state.Links[j].Name)
 		}
 		for _, need := range needs {
-			if veth, ok := x.peer[need]; ok {
-				need = x.state.Links[veth].Name
+			j, ok := x.link[need]
+			if !ok {
+				j, ok = x.peer[need]
 			}
-			if j, ok := x.link[need]; ok && !visit(j) {
+			if ok && !visit(j) {
 				return false
 			}
 		}
