@@ -97,7 +97,7 @@ func TestCrash(t *testing.T) {
 	k.run("rule add lookup 100 priority 10 protocol static")
 	k.run("neighbor add 10.0.0.99 lladdr 02:00:00:00:00:99 dev v0")
 	foreign := slices.Concat(k.ipRoutes("all"), k.addresses("v1"), k.ipRules(), k.ipNeighbors(), k.ipLinks(), []string{k.ipLink("v1")})
-	times := 100
+	times := 60
 	if testing.Short() {
 		times = 10
 	}
