@@ -14,25 +14,60 @@ import (
 )
 
 // TestForeignWriter: another writer adds, replaces and deletes routes of the same destinations as ours, in
-// a tight loop, while ours are updated thousands of times. By the kernel's events, no route of theirs is
-// ever removed by us, and none of theirs is replaced by one of ours; in the end ours are as desired.
+// a tight loop, while ours are updated thousands of times, from each shape to the next. By the kernel's events,
+// no route of theirs is ever removed by us, and none of theirs is replaced by one of ours; in the end ours are
+// as desired.
 func TestForeignWriter(t *testing.T) {
-	for _, family := range []string{"IPv4", "IPv6"} {
-		t.Run(family, func(t *testing.T) { foreignWriter(t, family == "IPv6") })
+	for _, v6 := range []bool{false, true} {
+		gw := func(n int) netip.Addr { return rivalGateway(v6, n) }
+		hops := func(list ...NextHop) Route { return Route{NextHops: list} }
+		way := func(n int, weight uint16) NextHop { return NextHop{Gateway: gw(n), Weight: weight} }
+		wide := hops(way(6, 1), way(0, 1))
+		wide.MTU = 1400
+		several := []Route{
+			hops(way(0, 1), way(5, 1)), hops(way(0, 1), way(6, 1)), hops(way(5, 1), way(7, 3)), hops(way(5, 2), way(7, 1)),
+			{Gateway: gw(5)}, wide,
+		}
+		t.Run(familyName(v6), func(t *testing.T) {
+			foreignWriter(t, v6, 2000, nil, func(n, round int) Route {
+				r := Route{Gateway: gw((round + n) % 5)}
+				if round%3 == 0 {
+					r.MTU = uint32(1300 + round%7)
+				}
+				return r
+			})
+		})
+		t.Run(familyName(v6)+", several ways", func(t *testing.T) {
+			foreignWriter(t, v6, 500, nil, func(n, round int) Route { return several[(round+n)%len(several)] })
+		})
+		if v6 {
+			continue
+		}
+		objects := []Nexthop{
+			{ID: 5, Gateway: gw(0), Interface: "v0"}, {ID: 6, Gateway: gw(5), Interface: "v0"},
+			{ID: 9, Group: []NexthopMember{{ID: 5}, {ID: 6}}},
+		}
+		t.Run("nexthop objects", func(t *testing.T) {
+			shapes := []Route{{NextHopID: 5}, {NextHopID: 9}, {Gateway: gw(0), Interface: "v0"}, several[0], {NextHopID: 6}}
+			foreignWriter(t, v6, 500, objects, func(n, round int) Route { return shapes[(round+n)%len(shapes)] })
+		})
 	}
 }
 
 const rivals = 8 // destinations
 
-func foreignWriter(t *testing.T, v6 bool) {
+func rivalGateway(v6 bool, n int) netip.Addr {
+	if v6 {
+		return ipa(fmt.Sprintf("2001:db8::%x", 16+n))
+	}
+	return ipa(fmt.Sprintf("10.0.0.%d", 16+n))
+}
+
+// foreignWriter has us change the routes to all destinations, round by round, until there have been enough
+// updates.
+func foreignWriter(t *testing.T, v6 bool, enough int, objects []Nexthop, route func(n, round int) Route) {
 	k := newKernel(t, Options{})
 	addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}
-	gateway := func(n int) netip.Addr {
-		if v6 {
-			return ipa(fmt.Sprintf("2001:db8::%x", 16+n))
-		}
-		return ipa(fmt.Sprintf("10.0.0.%d", 16+n))
-	}
 	dst := func(n int) netip.Prefix {
 		if v6 {
 			return pfx(fmt.Sprintf("2001:db8:%x::/48", n+1))
@@ -40,12 +75,10 @@ func foreignWriter(t *testing.T, v6 bool) {
 		return pfx(fmt.Sprintf("10.%d.0.0/16", n+1))
 	}
 	state := func(round int) State {
-		s := State{Addresses: addresses}
+		s := State{Addresses: addresses, Nexthops: objects}
 		for n := range rivals {
-			r := Route{Dst: dst(n), Gateway: gateway((round + n) % 5), Metric: 10}
-			if round%3 == 0 {
-				r.MTU = uint32(1300 + round%7)
-			}
+			r := route(n, round)
+			r.Dst, r.Metric = dst(n), 10
 			s.Routes = append(s.Routes, r)
 		}
 		return s
@@ -63,7 +96,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 	var foreign [rivals][3]*netlink.Route
 	for n := range foreign {
 		for g := range foreign[n] {
-			foreign[n][g] = k.route(Route{Dst: dst(n), Gateway: gateway(g), Metric: 10}, unix.RTPROT_STATIC)
+			foreign[n][g] = k.route(Route{Dst: dst(n), Gateway: rivalGateway(v6, g), Metric: 10}, unix.RTPROT_STATIC)
 		}
 	}
 	writer.Go(func() {
@@ -120,7 +153,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 			check()
 		}
 	})
-	for round := 0; (updates < 2000 || theirs.Load() < 2000) && ctx.Err() == nil; round++ {
+	for round := 0; (updates < enough || theirs.Load() < int64(enough)) && ctx.Err() == nil; round++ {
 		r := k.pass(state(round)) // may well not converge
 		for _, op := range r.Applied {
 			if op.Verb == Update {
@@ -133,7 +166,7 @@ func foreignWriter(t *testing.T, v6 bool) {
 	reader.Wait()
 	check()
 	t.Logf("%d changes and %d updates of ours against %d of theirs", ours, updates, theirs.Load())
-	if updates < 2000 || theirs.Load() < 2000 {
+	if updates < enough || theirs.Load() < int64(enough) {
 		t.Error("that was no race")
 	}
 
