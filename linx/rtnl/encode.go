@@ -33,9 +33,9 @@ func putHop(b *rtnetlink.Batch, r *route) {
 }
 
 // dropRoute adds a request that deletes r and nothing else: the kernel compares all that is named here. It
-// does so with the protocol even where IPv6 routes have been merged, so that another's is safe. Metric 0 it
-// takes for any, so that an IPv4 route without a metric may be mistaken for one of ours that has the same
-// next hop and one.
+// does so with the protocol even where IPv6 routes have been merged, so that another's is safe. What an IPv4
+// route has not (a metric, a source, an encapsulation, an MTU) it takes for any, so that one may be mistaken for
+// another of ours that has the same next hop and that.
 func dropRoute(b *rtnetlink.Batch, r *route, hops []hop) {
 	b.Begin(unix.RTM_DELROUTE, 0)
 	putRtmsg(b, r)

@@ -39,47 +39,50 @@ func TestUpdate(t *testing.T) {
 			v6(Route{Type: Unreachable}),
 		},
 	} {
-		t.Run(family, func(t *testing.T) {
-			k := newKernel(t, Options{})
-			addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "10.0.0.3/24"), on("v0", "2001:db8::2/64")}
-			w := k.watchRoutes()
-			for _, from := range shapes {
-				for _, to := range shapes {
-					if from.String() == to.String() {
-						continue
-					}
-					k.converge(State{Addresses: addresses, Routes: []Route{from}})
-					w.drain()
-					state := State{Addresses: addresses, Routes: []Route{to}}
-					r := k.converge(state)
-					if want := []string{"update " + to.String()}; !slices.Equal(applied(r), want) {
-						t.Errorf("%v to %v: applied %v", from, to, applied(r))
-					}
-					standing := 1
-					for _, e := range w.mustDrain() {
-						if e.protocol == unix.RTPROT_KERNEL {
-							continue // the namespace is young
-						}
-						switch e.typ {
-						case unix.RTM_NEWROUTE:
-							standing++
-						case unix.RTM_DELROUTE:
-							standing--
-						}
-						if standing < 1 {
-							t.Errorf("%v to %v: a moment without a route", from, to)
-						}
-						if e.flags&unix.NLM_F_REPLACE != 0 {
-							t.Errorf("%v to %v: replaced", from, to)
-						}
-					}
-					if standing != 1 {
-						t.Errorf("%v to %v: %d routes", from, to, standing)
-					}
-					k.settled(state)
+		t.Run(family, func(t *testing.T) { updateEach(newKernel(t, Options{}), shapes) })
+	}
+}
+
+// updateEach changes a route from each shape to each other.
+func updateEach(k *kernel, shapes []Route) {
+	t := k.t
+	addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "10.0.0.3/24"), on("v0", "2001:db8::2/64")}
+	w := k.watchRoutes()
+	for _, from := range shapes {
+		for _, to := range shapes {
+			if from.String() == to.String() {
+				continue
+			}
+			k.converge(State{Addresses: addresses, Routes: []Route{from}})
+			w.drain()
+			state := State{Addresses: addresses, Routes: []Route{to}}
+			r := k.converge(state)
+			if want := []string{"update " + to.String()}; !slices.Equal(applied(r), want) {
+				t.Errorf("%v to %v: applied %v", from, to, applied(r))
+			}
+			standing := 1
+			for _, e := range w.mustDrain() {
+				if e.protocol == unix.RTPROT_KERNEL {
+					continue // the namespace is young
+				}
+				switch e.typ {
+				case unix.RTM_NEWROUTE:
+					standing++
+				case unix.RTM_DELROUTE:
+					standing--
+				}
+				if standing < 1 {
+					t.Errorf("%v to %v: a moment without a route", from, to)
+				}
+				if e.flags&unix.NLM_F_REPLACE != 0 {
+					t.Errorf("%v to %v: replaced", from, to)
 				}
 			}
-		})
+			if standing != 1 {
+				t.Errorf("%v to %v: %d routes", from, to, standing)
+			}
+			k.settled(state)
+		}
 	}
 }
 
