@@ -246,3 +246,41 @@ func TestBehindRight(t *testing.T) {
 		}
 	}
 }
+
+// TestEncapOfWays: each of several ways is wrapped by itself; to wrap one otherwise leaves no moment without.
+func TestEncapOfWays(t *testing.T) {
+	k := newKernel(t, Options{})
+	addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}
+	a, b := IPTunnel{ID: 7, Dst: ipa("10.9.0.1")}.Encap(), IPTunnel{ID: 8, Dst: ipa("10.9.0.1")}.Encap()
+	k.encaps(t, "IPv4")
+	w := k.watchRoutes()
+	for dst, gateways := range map[string][2]netip.Addr{
+		"10.1.0.0/16": {ipa("10.0.0.1"), ipa("10.0.0.4")}, "2001:db8:1::/48": {ipa("2001:db8::1"), ipa("2001:db8::4")},
+	} {
+		var shapes []Route
+		for _, e := range [][2]Encap{{}, {a, b}, {b, a}, {a, {}}} {
+			shapes = append(shapes, Route{NextHops: []NextHop{
+				{Gateway: gateways[0], Interface: "v0", Encap: e[0]}, {Gateway: gateways[1], Interface: "v0", Encap: e[1], Weight: 2},
+			}})
+		}
+		for _, from := range shapes {
+			for _, to := range shapes {
+				if from.String() == to.String() {
+					continue
+				}
+				k.leadOver(w, addresses, dst, from, to, "")
+				family := map[bool]string{true: "-6", false: "-4"}[gateways[0].Is6()]
+				shown := strings.Join(strings.Fields(k.run(family+" route show "+dst)), " ")
+				for _, h := range to.NextHops {
+					line := "nexthop via " + h.Gateway.String() + " dev v0"
+					if h.Encap != (Encap{}) {
+						line = fmt.Sprintf("nexthop encap ip id %d src 0.0.0.0 dst 10.9.0.1 ttl 0 tos 0 via %v dev v0", h.Encap.kernel().id, h.Gateway)
+					}
+					if !strings.Contains(shown, line) {
+						t.Errorf("%v: ip shows %q, without %q", to, shown, line)
+					}
+				}
+			}
+		}
+	}
+}

@@ -227,7 +227,10 @@ func (k *kernel) route(r Route, protocol int) *netlink.Route {
 	p := packRoute(&r, 0)
 	out := &netlink.Route{
 		Table: int(p.table), Priority: int(r.Metric), Protocol: netlink.RouteProtocol(protocol), Type: int(p.kind), Tos: int(r.TOS),
-		Scope: netlink.Scope(p.scope), MTU: int(r.MTU),
+		Scope: netlink.Scope(p.scope), MTU: int(r.MTU), AdvMSS: int(r.AdvMSS),
+	}
+	if r.OnLink {
+		out.SetFlag(netlink.FLAG_ONLINK)
 	}
 	_, out.Dst, _ = net.ParseCIDR(p.dst.prefix(p.v6, p.bits).String())
 	if r.Gateway.IsValid() {
