@@ -63,6 +63,7 @@ func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 	}
 	s.Rules = drawRules(r, mainPriority)
 	s.Neighbors = drawNeighbors(r, "v0", "10.1.1.", "2001:db8:1::")
+	s.Links = drawLinks(r, mainLink, "v0")
 	if flawed {
 		s.Routes = append(s.Routes, rtnl.Route{Dst: prefix("10.250.0.0/16"), Interface: "nowhere"})
 	}
@@ -91,6 +92,7 @@ func drawSide(r *rand.Rand, flawed bool) rtnl.State {
 	}
 	s.Rules = drawRules(r, sidePriority)
 	s.Neighbors = drawNeighbors(r, "w0", "10.2.1.", "2001:db8:2::")
+	s.Links = drawLinks(r, sideLink, "")
 	if flawed {
 		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "nowhere", Prefix: prefix("10.251.0.1/24")})
 	}

@@ -48,6 +48,7 @@ var faults = []struct {
 	{3, routeTaken},
 	{8, sysctlFlipped},
 	{4, foreignSysctlSet},
+	{3, linkDeleted},
 	{3, linkFlapped},
 	{3, linkRecreated},
 	{2, linkRenamed},

@@ -230,6 +230,9 @@ func (p *place) look() []string {
 	links := again(p, k.LinkList)
 	for _, link := range links {
 		names[link.Attrs().Index] = link.Attrs().Name
+		if line, matters := lookAtLink(link.Attrs()); matters {
+			lines = append(lines, line)
+		}
 		addrs := again(p, func() ([]netlink.Addr, error) { return k.AddrList(link, netlink.FAMILY_ALL) })
 		for _, a := range addrs {
 			at := netipPrefix(a.IPNet)
@@ -345,7 +348,7 @@ func (p *place) checkForeign(when string) {
 func (p *place) checkAll() {
 	p.w.t.Helper()
 	main, side := stateLines(p.main.desired, mainProtocol), stateLines(p.side.desired, sideProtocol)
-	want := slices.Concat(p.foreignLines(), main, side)
+	want := slices.Concat(p.foreignLines(), main, side, linkLines(p.main.desired, "v0"), linkLines(p.side.desired, ""))
 	if p.takenRoute { // that is enough for main
 		ours := routeLine(disputedRoute, mainProtocol)
 		want = slices.DeleteFunc(want, func(line string) bool { return line == ours })
