@@ -47,7 +47,7 @@ type Validator[D any] interface {
 	Validate(desired D) error
 }
 
-// Report is the outcome of one pass. It marshals to JSON.
+// Report is the outcome of one pass. It marshals to JSON, for logs and dashboards.
 type Report[L any] struct {
 	// Converged says that the last observation of this pass matched the desired state.
 	Converged bool `json:"converged"`
@@ -65,7 +65,7 @@ type Report[L any] struct {
 	Took  time.Duration `json:"took"`
 	// Observed is when the pass's last observation began: it has seen every event before. Zero: the
 	// source does not say, and Began is taken.
-	Observed time.Time `json:"observed"`
+	Observed time.Time `json:"observed,omitzero"`
 }
 
 // Op is one change to the kernel. It prints as "create route 10.1.0.0/16 via 10.0.0.2".
@@ -79,9 +79,6 @@ type Verb string
 
 func (o Op) String() string { return fmt.Sprintf("%s %s", o.Verb, o.Object) }
 
-// MarshalText gives what String gives.
-func (o Op) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
-
 // Failure is an Op that was not done, and why.
 type Failure struct {
 	Op  Op
@@ -89,6 +86,3 @@ type Failure struct {
 }
 
 func (f Failure) String() string { return fmt.Sprintf("%s: %v", f.Op, f.Err) }
-
-// MarshalText gives what String gives.
-func (f Failure) MarshalText() ([]byte, error) { return []byte(f.String()), nil }

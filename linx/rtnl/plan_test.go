@@ -1,7 +1,9 @@
 package rtnl
 
 import (
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/linx-go/linx-go/internal/fight"
@@ -57,6 +59,36 @@ func TestPlanIsNoSweep(t *testing.T) {
 	}
 	if got := append(k.ipRoutes("all"), k.addresses("v0")...); len(got) != 1 {
 		t.Error("left:", got)
+	}
+}
+
+// TestReportJSON: a plan and a report can be read by what reads JSON.
+func TestReportJSON(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.run("route add unreachable 10.3.0.0/16")
+	state := State{Routes: []Route{
+		{Dst: pfx("10.2.0.0/16"), Interface: "v0"},
+		{Dst: pfx("10.3.0.0/16"), Interface: "v0"},
+		{Dst: pfx("10.4.0.0/16"), Gateway: ipa("10.9.0.1")},
+	}}
+	plan, err := k.src.Plan(t.Context(), state, k.last)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := k.pass(state)
+	for part, want := range map[any]string{
+		&plan: `{"verb":"create","object":"route 10.2.0.0/16 dev v0"}`,
+		&r: `"failed":[{"verb":"create","object":"route 10.3.0.0/16 dev v0","error":"conflict: the place is held by route ` +
+			`unreachable 10.3.0.0/16, of protocol 3 (boot)"}]`,
+		&r.Applied: `[{"verb":"create","object":"route 10.2.0.0/16 dev v0"}]`,
+		&r.Pending: `[{"verb":"create","object":"route 10.4.0.0/16 via 10.9.0.1","error":"network is unreachable`,
+	} {
+		if text, err := json.Marshal(part); err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s, without %s (%v)", text, want, err)
+		}
+	}
+	if text, err := json.Marshal(r.Pending[0]); err != nil || !strings.Contains(string(text), `"errno":"ENETUNREACH"`) {
+		t.Errorf("%s (%v)", text, err)
 	}
 }
 

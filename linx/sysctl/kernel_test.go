@@ -203,6 +203,16 @@ func TestFailingKeys(t *testing.T) {
 	if len(r.Pending) != 1 || !strings.Contains(r.Pending[0].String(), "there is no interface absent0") {
 		t.Errorf("pending %v", r.Pending)
 	}
+	text, err := json.Marshal(r)
+	for _, want := range []string{
+		`"applied":[{"verb":"set","object":"net.ipv4.tcp_syncookies = 2"}]`,
+		`{"verb":"set","object":"net.ipv4.conf.lo.nonsense = 1","error":"`,
+		`"errno":"EISDIR"`,
+	} {
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s lacks %s (%v)", text, want, err)
+		}
+	}
 	n.Veth("absent0", "other0")
 	if r = reconciled(t, s, desired, r.LastApplied); len(r.Pending) > 0 || look(t, n, "net/ipv4/conf/absent0/rp_filter") != "1" {
 		t.Error(ops(r))
