@@ -1,6 +1,6 @@
 // Command supervised does the whole job of linx in one program: three loops under a suture.Supervisor hold a
-// small router's addresses, routes and sysctls, while the story around them breaks things and looks at the
-// kernel, through another library and /proc, until they are mended.
+// small router's addresses, routes, rules and sysctls, while the story around them breaks things and looks at
+// the kernel, through another library and /proc, until they are mended.
 //
 //	go run ./examples/supervised [-v]
 //

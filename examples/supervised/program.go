@@ -95,7 +95,8 @@ func (p *program) stop() error {
 	return nil
 }
 
-// uplink has a default route, in the main table and in one that a policy rule would send traffic to.
+// uplink has a default route, in the main table and in one of its own, which a policy rule keeps traffic from its
+// network to.
 func uplink(address string) rtnl.State {
 	gateway := netip.MustParseAddr("192.0.2.1")
 	return rtnl.State{
@@ -104,14 +105,20 @@ func uplink(address string) rtnl.State {
 			{Gateway: gateway},
 			{Gateway: gateway, Table: 100},
 		},
+		Rules: []rtnl.Rule{
+			{Priority: 1000, From: netip.MustParsePrefix("192.0.2.0/24"), Table: 100},
+		},
 	}
 }
 
+// lan has a router behind it, whose link-layer address is not left to ARP.
 func lan() rtnl.State {
+	router := netip.MustParseAddr("10.0.0.2")
 	return rtnl.State{
 		Addresses: []rtnl.Address{{Interface: "lan0", Prefix: netip.MustParsePrefix("10.0.0.1/24")}},
+		Neighbors: []rtnl.Neighbor{{Interface: "lan0", Destination: router, LinkAddr: rtnl.MAC{2, 0, 0, 0, 0, 2}}},
 		Routes: []rtnl.Route{
-			{Dst: netip.MustParsePrefix("10.1.0.0/16"), Gateway: netip.MustParseAddr("10.0.0.2")},
+			{Dst: netip.MustParsePrefix("10.1.0.0/16"), Gateway: router},
 			{Dst: netip.MustParsePrefix("10.2.0.0/16"), Interface: "lan0", Metric: 50},
 			{Dst: netip.MustParsePrefix("10.0.0.0/8"), Type: rtnl.Unreachable},
 		},

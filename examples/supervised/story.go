@@ -19,13 +19,15 @@ const (
 	bystanders = `
 		198.51.100.7/24 dev eth0
 		203.0.113.0/24 via 198.51.100.1 dev eth0 proto 4`
-	uplinkRoutes = `
+	uplinkRest = `
 		0.0.0.0/0 via 192.0.2.1 dev eth0 proto 76
-		0.0.0.0/0 via 192.0.2.1 dev eth0 table 100 proto 76`
-	uplinkFirst  = "192.0.2.2/24 dev eth0" + uplinkRoutes
-	uplinkSecond = "192.0.2.3/24 dev eth0" + uplinkRoutes
+		0.0.0.0/0 via 192.0.2.1 dev eth0 table 100 proto 76
+		rule 1000 from 192.0.2.0/24 table 100 proto 76`
+	uplinkFirst  = "192.0.2.2/24 dev eth0" + uplinkRest
+	uplinkSecond = "192.0.2.3/24 dev eth0" + uplinkRest
 	lanRest      = `
 		10.0.0.1/24 dev lan0
+		10.0.0.2 lladdr 02:00:00:00:00:02 dev lan0
 		10.2.0.0/16 dev lan0 metric 50 proto 77
 		type 7 10.0.0.0/8 proto 77`
 	lanAll   = lanRest + "\n10.1.0.0/16 via 10.0.0.2 dev lan0 proto 77"
@@ -83,6 +85,11 @@ func story(p *program, before stock) []step {
 		{
 			name: "uplink, woken by its monitor: a foreign route in the place of ours is replaced, as asked for",
 			do:   func(context.Context) error { return replaceRoute("0.0.0.0/0", "192.0.2.99") },
+			see:  everything,
+		},
+		{
+			name: "uplink, woken by its monitor: a policy rule deleted by hand is back",
+			do:   func(context.Context) error { return deleteRule(1000) },
 			see:  everything,
 		},
 		{

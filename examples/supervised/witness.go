@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// look gives what the kernel holds, a line for each address, route and sysctl that the story is about: all
-// addresses but lo's, and all routes but those the kernel makes by itself.
+// look gives what the kernel holds, a line for each address, neighbour, route, rule and sysctl that the story is
+// about: all but lo's addresses, what the kernel makes by itself, and what it learns.
 func look() ([]string, error) {
 	var seen []string
 	links, err := netlink.LinkList()
@@ -43,6 +43,24 @@ func look() ([]string, error) {
 	for _, r := range routes {
 		if r.Protocol != unix.RTPROT_KERNEL {
 			seen = append(seen, route(r, names[r.LinkIndex]))
+		}
+	}
+	neighbors, err := netlink.NeighList(0, netlink.FAMILY_V4)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range neighbors {
+		if n.State == netlink.NUD_PERMANENT {
+			seen = append(seen, fmt.Sprintf("%s lladdr %s dev %s", n.IP, n.HardwareAddr, names[n.LinkIndex]))
+		}
+	}
+	rules, err := netlink.RuleList(netlink.FAMILY_V4)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		if r.Protocol != unix.RTPROT_KERNEL {
+			seen = append(seen, fmt.Sprintf("rule %d from %s table %d proto %d", r.Priority, r.Src, r.Table, r.Protocol))
 		}
 	}
 	for key := range knobs() {

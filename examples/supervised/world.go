@@ -76,6 +76,13 @@ func replaceRoute(dst, via string) error { return netlink.RouteReplace(foreign(d
 
 func deleteForeignRoute(dst, via string) error { return netlink.RouteDel(foreign(dst, via)) }
 
+// deleteRule is ip rule del priority: whichever rule of that priority comes first goes.
+func deleteRule(priority int) error {
+	rule := netlink.NewRule()
+	rule.Priority = priority
+	return netlink.RuleDel(rule)
+}
+
 func flip(knob, value string) error { return os.WriteFile("/proc/sys/"+knob, []byte(value), 0) }
 
 func foreign(dst, via string) *netlink.Route {
