@@ -16,9 +16,10 @@ const (
 	// other's, and stays when we go. If it is not, a *ConflictError is reported.
 	Refuse ConflictPolicy = iota
 	// Adopt makes ours what already is as wanted, and with it the duty to remove it. What is otherwise is
-	// refused.
+	// refused. An interface that was adopted is deleted when it is not desired any more.
 	Adopt
-	// TakeOver adopts, and replaces what is otherwise.
+	// TakeOver adopts, and replaces what is otherwise. An interface is changed in place, and made anew only if
+	// its Link says Recreate.
 	TakeOver
 )
 
@@ -26,7 +27,7 @@ const (
 type ConflictError struct {
 	Holder   fmt.Stringer // the object in the way
 	Protocol int          // its rtm_protocol or the like; 0: it has none
-	Reason   string       // why not even TakeOver would help, or empty
+	Reason   string       // in what it differs, or why not even TakeOver would help; or empty
 }
 
 func (e *ConflictError) Error() string {

@@ -167,6 +167,9 @@ func (s *survey) diffForeign(d *difference, i int32, seen *seenLink, policy Conf
 			for _, c := range changes.linkChanges {
 				fixed = append(fixed, c.attribute)
 			}
+			for _, f := range changes.pending {
+				fixed = append(fixed, f.Op.Object.String())
+			}
 			conflict.Reason = "it differs in " + strings.Join(fixed, ", ")
 		}
 		d.fail(Create, want, conflict)

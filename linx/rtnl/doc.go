@@ -1,5 +1,5 @@
-// Package rtnl keeps the addresses, neighbours, routes and rules of a network namespace as they are
-// desired, through rtnetlink.
+// Package rtnl keeps the interfaces, addresses, neighbours, routes and rules of a network namespace as they
+// are desired, through rtnetlink.
 //
 // A State says what is desired, and a Source makes it so, a pass at a time: it observes the namespace,
 // compares, applies the difference, and observes again. Under a reconcile.Loop it goes on doing so, on a
@@ -31,6 +31,12 @@
 // that. Of an entry of a forwarding database (FDB) it remembers no maker: it is ours while it is just as
 // LastApplied says we made it.
 //
+// Of an interface the kernel does not remember the maker. It is ours if LastApplied has its index and its
+// kind. So that this holds after a crash in the midst of its creation too, the index is chosen here, at
+// random from 32768 to 65535, and claimed before: what another has made under that name is not taken for
+// ours. One that is desired and that another has renamed gets its name back; one that is not desired any
+// more is deleted only under the name that it was given.
+//
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. When a
 // route expires is not compared, nor what the kernel takes from a router's advertisements. One that is otherwise, in the place of a
 // desired one, is a *ConflictError in Report.Failed. Rules are never in each other's place: of two that
@@ -43,6 +49,21 @@
 // gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are known by
 // name, wherever that goes. An IPv6 address of ours that another host has is in Report.Failed, and tried
 // again by a pass a minute later, since nothing tells when that host has gone.
+//
+// # How interfaces change
+//
+// A Link with a Kind is made if there is none of its name, and deleted, with all that stands on it, when it
+// is not desired any more. One without is adjusted, as eth0 is: what an attribute was before is in
+// LastApplied, and given back when the attribute is not desired any more, if it still is as it was made.
+// The settings of a bridge's port alone are not given back, as they go with the port.
+//
+// Links are made in the order in which they need each other, whatever order they are in, and then looked at
+// again, so that what stands on them is there in the same pass. What can be changed in place is, an attribute
+// at a time. An interface is set down only if that is asked for, or to become a bond's port, as its routes
+// and IPv6 addresses go then. What cannot be changed takes Recreate: the interface is deleted and made anew.
+// What others change of an interface that is down, the kernel does not always tell: then the timer finds it.
+// The kernel has no guard for deleting an interface: each is looked at once more right before, and what
+// remains is the time between two messages.
 //
 // # How routes change
 //

@@ -13,8 +13,8 @@ import (
 // adjusted. Its Name is its identity.
 //
 // What is zero is not asked for: a new interface gets the kernel's default, an existing one keeps what it
-// has. To take a setting out of what is desired gives back what was there before, where the interface was
-// not made here; one that was keeps it.
+// has. To take an attribute out of what is desired gives back what was there before it was changed; what an
+// interface was made with (MTU and Address) it keeps. Settings of a Kind go back to the kernel's default.
 type Link struct {
 	// Name is the interface's name.
 	Name string `json:"name"`

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/internal/fight"
 	"github.com/linx-go/linx-go/linx/reconcile"
@@ -218,7 +221,7 @@ func TestLinksCancelledAnywhere(t *testing.T) {
 		Addresses: []Address{on("br0", "10.9.0.1/24")},
 	}
 	next := State{Links: []Link{{Name: "br0", Kind: "ifb", Recreate: true}, {Name: "v0", TxQueueLen: 7}}}
-	const stride = 12 // to delete interfaces takes the kernel long
+	const stride = 20 // to delete interfaces takes the kernel long
 	start := 1 + rand.Int64N(stride)
 	t.Log("beginning with", start)
 	k := newKernel(t, Options{})
@@ -285,4 +288,106 @@ func TestLinkRefused(t *testing.T) {
 	if r := k.pass(state); len(r.Applied) != 0 {
 		t.Error(show(r))
 	}
+}
+
+// TestLinkNeeds: one that is made of another waits for that, goes with it, and is up no sooner than that.
+func TestLinkNeeds(t *testing.T) {
+	k := newKernel(t, Options{})
+	over := macvlan("m0", "w0")
+	over.Admin = Up
+	state := State{Links: []Link{over, {Name: "x0", Kind: KindVXLAN, VXLAN: VXLAN{ID: 7, Device: "w0", Port: 4789}}}}
+	wait := func() {
+		t.Helper()
+		r := k.pass(state)
+		if len(r.Pending) != 2 || len(r.Applied) != 0 || !strings.HasSuffix(r.Pending[0].String(), "type macvlan: interface w0 does not exist") {
+			t.Error(show(r))
+		}
+	}
+	wait()
+	k.Veth("w0", "w1")
+	k.converge(state)
+	k.settled(state)
+	k.run("link del w0")
+	k.wantLinks()
+	wait()
+	k.run("link add w0 type veth peer name w1")
+	if r := k.pass(state); !r.Converged {
+		if len(r.Pending) != 1 || !errors.Is(r.Pending[0].Err, unix.ENETDOWN) {
+			t.Error(show(r))
+		}
+		k.run("link set w0 up")
+		k.converge(state)
+	}
+	k.converge(State{})
+	k.wantLinks("w0 type veth", "w1 type veth")
+}
+
+// TestLinkPort: a bridge's port, of ours and of others'.
+func TestLinkPort(t *testing.T) {
+	k := newKernel(t, Options{})
+	port := func(name string) string {
+		t.Helper()
+		_, s, _ := strings.Cut(k.IP("-details", "link", "show", "dev", name), "bridge_slave")
+		return strings.Join(strings.Fields(s)[2:6], " ")
+	}
+	state := State{Links: []Link{
+		{Name: "v0", Master: "br0", Port: BridgePort{Cost: 9}}, {Name: "br0", Kind: KindBridge},
+		{Name: "i0", Kind: KindVeth, Veth: Veth{Peer: "i1"}, Master: "br0", Port: BridgePort{Cost: 7, Priority: 3}},
+	}}
+	k.wantApplied(k.converge(state), "create link br0 type bridge", "create link i0 master br0 type veth peer name i1",
+		"update link v0 master br0", "update link v0 type bridge_slave cost 9")
+	if a, b := port("v0"), port("i0"); a != "priority 32 cost 9" || b != "priority 3 cost 7" {
+		t.Error(a, b)
+	}
+	k.settled(state)
+	k.run("link set i0 type bridge_slave cost 8")
+	k.wantApplied(k.converge(state), "update link i0 type bridge_slave cost 7 priority 3")
+	state = State{Links: slices.Clone(state.Links)}
+	state.Links[2].Port.Priority = 0
+	k.converge(state)
+	if s := port("i0"); s != "priority 32 cost 7" {
+		t.Error(s)
+	}
+	r := k.pass(State{Links: []Link{{Name: "v0", Port: BridgePort{Cost: 9}}}})
+	if len(r.Pending) != 1 || !errors.Is(r.Pending[0].Err, errNoPort) {
+		t.Error(show(r))
+	}
+	k.wantLinks()
+}
+
+// TestLinkTun: the one kind that rtnetlink does not make.
+func TestLinkTun(t *testing.T) {
+	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no tun here: ", err)
+	}
+	f.Close()
+	k := newKernel(t, Options{})
+	state := State{Links: []Link{{Name: "t0", Kind: KindTun, MTU: 1400, Admin: Up, Tun: Tun{Mode: TunIP}}, {Name: "t1", Kind: KindTun, Address: mac(7), Tun: Tun{Mode: TunEthernet}}}}
+	claim := LastApplied{}
+	if _, err := k.src.Reconcile(t.Context(), state, k.last, func(l LastApplied) error { claim = l; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	k.last = claim
+	k.restart()
+	k.settled(state)
+	k.wantLinks("t0 mtu 1400 txqlen 500 up type tun", "t1 type tun")
+	k.converge(State{})
+	k.wantLinks()
+}
+
+// TestLinkHints: what others do to interfaces is heard, whatever it is. (To one that is down, the kernel does not
+// tell of all.)
+func TestLinkHints(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.silence()
+	n := k.hints()
+	state := State{Links: []Link{{Name: "br0", Kind: KindBridge, Admin: Up, Alias: "x", Group: 5, AltNames: []string{"lan"}}}}
+	k.converge(state)
+	for _, command := range []string{"link set br0 alias y", "link set br0 group 6", "link property del dev br0 altname lan", "link set br0 type bridge stp_state 1",
+		"link set br0 name br9", "link del br0"} {
+		k.mustHear(n, func() { k.run(command) })
+		k.converge(state)
+	}
+	k.mustHear(n, func() { k.run("link add dev x0 type bridge") })
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// Source is the addresses, neighbours, routes and rules of one network namespace. It is a
+// Source is the interfaces, addresses, neighbours, routes and rules of one network namespace. It is a
 // reconcile.Source, and a Subscriber, Validator and io.Closer. Its methods are safe for concurrent use;
 // passes wait for each other.
 type Source struct {
