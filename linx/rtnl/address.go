@@ -193,6 +193,8 @@ func (a *Address) fault4() error {
 	switch {
 	case a.NoDAD, a.Home, a.ManageTempAddr:
 		return errors.New("NoDAD, Home and ManageTempAddr are for IPv6 only; leave them out")
+	case a.ValidLifetime == 0 && a.PreferredLifetime != 0:
+		return errors.New("an IPv4 address that is valid forever is preferred as long; give ValidLifetime too, or Deprecated")
 	case brd.IsValid() && !brd.Is4(), brd.IsValid() && brd.IsUnspecified():
 		return fmt.Errorf("broadcast %v is no IPv4 address; for none, leave it out", brd)
 	case len(a.Label) >= unix.IFNAMSIZ:

@@ -104,7 +104,9 @@ func (a *address) unpack(name string) Address {
 	if a.broadcast != [4]byte{} {
 		u.Broadcast = netip.AddrFrom4(a.broadcast)
 	}
-	u.Metric = a.metric
+	if !a.v6 || a.metric != defaultAddressMetric(a.v6) {
+		u.Metric = a.metric
+	}
 	if !a.labelled(name) {
 		u.Label = a.labelText()
 	}

@@ -48,6 +48,9 @@ func decodeAddress(body []byte, a *address) bool {
 			a.protocol = uint8At(v)
 		}
 	}
+	if !a.v6 && a.is(unix.IFA_F_DEPRECATED) {
+		a.preferred = 0 // of one that is valid forever, the flag alone tells
+	}
 	// IFA_ADDRESS is the peer's where there is one; IPv6 leaves out IFA_LOCAL where there is none.
 	switch {
 	case local == ip{}:
