@@ -47,7 +47,7 @@ type kindTable struct {
 
 var kindTables = [...]kindTable{
 	{name: KindBond, settings: func(l *Link) []setting { return l.Bond.settings() }, fault: (*Link).bondFault},
-	{name: KindBridge, settings: func(l *Link) []setting { return l.Bridge.settings() }},
+	{name: KindBridge, settings: func(l *Link) []setting { return l.Bridge.settings() }, fault: (*Link).bridgeFault},
 	{name: KindDummy},
 	{name: KindGeneve, settings: func(l *Link) []setting { return l.Geneve.settings() }, fault: (*Link).geneveFault},
 	{name: KindGRE, settings: func(l *Link) []setting { return l.Tunnel.gre() }, whole: true, fault: (*Link).tunnelFault},

@@ -1,6 +1,10 @@
 package rtnl
 
-import "golang.org/x/sys/unix"
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
 
 // Bridge is what is particular to KindBridge. Times are in hundredths of a second, which kernels round to
 // their own clock's: a difference of one is none. Of the settings that begin with No, the kernel's default is
@@ -8,8 +12,8 @@ import "golang.org/x/sys/unix"
 type Bridge struct {
 	// STP has the bridge take part in the spanning tree protocol.
 	STP bool `json:"stp_state,omitempty"`
-	// ForwardDelay is how long a port listens, and how long it learns. 0: 1500; negative: not at all, which
-	// takes a bridge without STP.
+	// ForwardDelay is how long a port listens, and how long it learns, from 200 to 3000 with STP. 0: 1500;
+	// negative: not at all.
 	ForwardDelay int32 `json:"forward_delay,omitempty"`
 	// HelloTime is the time between two hello packets, from 100 to 1000. 0: 200.
 	HelloTime uint32 `json:"hello_time,omitempty"`
@@ -20,7 +24,7 @@ type Bridge struct {
 	// Priority is that of STP, up to 65535; the lowest becomes the root. 0: 32768; negative: 0.
 	Priority int32 `json:"priority,omitempty"`
 	// GroupForwardMask is which of the link-local groups 01:80:c2:00:00:0X are forwarded, a bit for each X.
-	// The kernel refuses bits 0 to 2.
+	// Bits 0 to 2 are the kernel's.
 	GroupForwardMask uint16 `json:"group_fwd_mask,omitempty"`
 
 	// VLANFiltering has the bridge look at VLANs.
@@ -57,7 +61,7 @@ type Bridge struct {
 
 func (b *Bridge) settings() []setting {
 	return []setting{
-		{"stp_state", unix.IFLA_BR_STP_STATE, yes(&b.STP).sized(4).saying("1"), 0},
+		{"stp_state", unix.IFLA_BR_STP_STATE, yes(&b.STP).sized(4).saying("1"), first},
 		{"forward_delay", unix.IFLA_BR_FORWARD_DELAY, u32(&b.ForwardDelay).or(1500).about(), 0},
 		{"hello_time", unix.IFLA_BR_HELLO_TIME, u32(&b.HelloTime).or(200).within(100, 1000).about(), 0},
 		{"max_age", unix.IFLA_BR_MAX_AGE, u32(&b.MaxAge).or(2000).within(600, 4000).about(), 0},
@@ -79,4 +83,15 @@ func (b *Bridge) settings() []setting {
 		{"nf_call_ip6tables", unix.IFLA_BR_NF_CALL_IP6TABLES, yes(&b.NetfilterIP6Tables).saying("1"), 0},
 		{"nf_call_arptables", unix.IFLA_BR_NF_CALL_ARPTABLES, yes(&b.NetfilterARPTables).saying("1"), 0},
 	}
+}
+
+func (l *Link) bridgeFault() error {
+	b := &l.Bridge
+	if d := b.ForwardDelay; b.STP && d != 0 && (d < 200 || d > 3000) {
+		return fmt.Errorf("forward_delay %d: with stp_state 1 the kernel takes 200 to 3000", max(d, 0))
+	}
+	if b.GroupForwardMask&7 != 0 {
+		return fmt.Errorf("group_fwd_mask %#x: the kernel keeps bits 0 to 2; %#x would do", b.GroupForwardMask, b.GroupForwardMask&^7)
+	}
+	return nil
 }

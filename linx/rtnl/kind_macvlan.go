@@ -7,8 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MACVLAN is what is particular to KindMACVLAN and KindMACVTap. In place the kernel changes Mode, but neither
-// to nor from passthru, and BroadcastQueue.
+// MACVLAN is what is particular to KindMACVLAN and KindMACVTap. In place the kernel changes Mode, but
+// neither to nor from passthru, BroadcastQueue, and NoPromiscuous to
+// true.
 type MACVLAN struct {
 	// Link is the name of the interface that it is a further address of. It must be given.
 	Link string `json:"link,omitempty"`
@@ -36,9 +37,9 @@ var macvlanModes = []word{{"vepa", 2}, {"private", 1}, {"bridge", 4}, {"passthru
 func (m *MACVLAN) settings() []setting {
 	return []setting{
 		{"link", lower, device{at: &m.Link}, fixed | must},
-		{"mode", unix.IFLA_MACVLAN_MODE, oneOf(&m.Mode, macvlanModes).over(4, native), 0},
+		{"mode", unix.IFLA_MACVLAN_MODE, oneOf(&m.Mode, macvlanModes).over(4, native).apart(MACVLANPassthru), 0},
 		{"flag", unix.IFLA_MACVLAN_FLAGS, bit{at: &m.NoPromiscuous, mask: 1,
-			form: bits{wire: wire{2, native}}, says: " nopromisc"}, fixed},
+			form: bits{wire: wire{2, native}}, says: " nopromisc"}, kept},
 		{"bcqueuelen", unix.IFLA_MACVLAN_BC_QUEUE_LEN, u32(&m.BroadcastQueue).or(1000).within(0, math.MaxInt32), 0},
 	}
 }

@@ -26,6 +26,8 @@ const (
 	must                       // there is no interface without it
 	always                     // said even if not asked for: to say nothing means something else
 	bare                       // ip(8) takes the argument without the word
+	first                      // changed alone: the kernel looks at some of the others before it
+	kept                       // the kernel cannot take it back
 	loose                      // there is no default to go back to: the kernel goes by something else
 )
 
@@ -98,11 +100,19 @@ func differs(want, seen, last []setting, i int) bool {
 	}
 }
 
+// stuck says whether the kernel cannot change a setting in place.
+func stuck(want, seen setting) bool {
+	if s, ok := want.value.(interface{ stuck(seen value) bool }); ok && s.stuck(seen.value) {
+		return true
+	}
+	return want.quality&fixed != 0 || want.quality&kept != 0 && !want.asked()
+}
+
 func diffSettings(want, seen, last []setting) (changeable, unchangeable []string) {
 	for i, s := range want {
 		switch {
 		case !differs(want, seen, last, i):
-		case s.quality&fixed != 0:
+		case stuck(s, seen[i]):
 			unchangeable = append(unchangeable, s.word)
 		default:
 			changeable = append(changeable, s.word)
@@ -115,8 +125,15 @@ func diffSettings(want, seen, last []setting) (changeable, unchangeable []string
 func merge(merged, want, seen, last []setting) []bool {
 	changes := make([]bool, len(merged))
 	for i, s := range merged {
-		if changes[i] = differs(want, seen, last, i) && s.quality&fixed == 0; changes[i] {
+		if changes[i] = differs(want, seen, last, i) && !stuck(want[i], seen[i]); changes[i] {
 			s.set(want[i].value)
+		}
+	}
+	for i, s := range merged {
+		if changes[i] && s.quality&first != 0 {
+			clear(changes)
+			changes[i] = true
+			break
 		}
 	}
 	return changes

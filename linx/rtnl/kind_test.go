@@ -2,6 +2,7 @@ package rtnl
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/linx-go/linx-go/internal/rtnetlink"
+	"github.com/linx-go/linx-go/linx"
 )
 
 func v0Is3(string) int32 { return 3 }
@@ -156,6 +158,96 @@ func TestKindTables(t *testing.T) {
 	}
 }
 
+// TestBadKinds: each is refused by Validate with an error that names the entry and says what would be right.
+func TestBadKinds(t *testing.T) {
+	vxlan := VXLAN{ID: 5}
+	for name, c := range map[string]struct {
+		link Link
+		want string
+	}{
+		"no such kind":         {Link{Kind: "switch"}, "bond, bridge, dummy"},
+		"without a kind":       {Link{VXLAN: vxlan}, `id 5 without a Kind; it is a setting of Kind "vxlan"`},
+		"of another kind":      {Link{Kind: KindBridge, VRF: VRF{Table: 5}}, `table 5 is not for Kind "bridge"; it is a setting of "vrf"`},
+		"of another tunnel":    {Link{Kind: KindIPIP, Tunnel: Tunnel{InKey: 5}}, `ikey 5 is not for Kind "ipip"; it is a setting of "gre"`},
+		"of the other family":  {Link{Kind: KindGRE, Tunnel: Tunnel{Local: ipa("2001:db8::1")}}, "2001:db8::1 is not IPv4"},
+		"none for ifb":         {Link{Kind: KindIFB, Bridge: Bridge{STP: true}}, "stp_state 1 is not for"},
+		"mapped":               {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Local: ipa("::ffff:10.0.0.1")}}, "write 10.0.0.1"},
+		"zone":                 {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Local: ipa("fe80::1%v0")}}, "write fe80::1"},
+		"two families":         {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Remote: ipa("10.0.0.1"), Local: ipa("::2")}}, "different families"},
+		"no id":                {Link{Kind: KindVXLAN}, "no id"},
+		"id too large":         {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 1 << 24}}, "the kernel takes 1 to 16777215"},
+		"group without dev":    {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Remote: ipa("239.1.1.1")}}, "takes a dev"},
+		"local group":          {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Local: ipa("239.1.1.1")}}, "no address of a host"},
+		"label over IPv4":      {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, FlowLabel: 5}}, "takes an IPv6 remote"},
+		"external with id":     {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, External: true, NoLearning: true}}, "leave it out"},
+		"external and learns":  {Link{Kind: KindVXLAN, VXLAN: VXLAN{External: true}}, "want nolearning"},
+		"empty ports":          {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, SourcePorts: Ports(5, 5)}}, "is empty"},
+		"no device":            {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Device: "a/b"}}, "names hold no slash"},
+		"df":                   {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, DF: "on"}}, "want one of unset, set, inherit"},
+		"geneve without":       {Link{Kind: KindGeneve, Geneve: Geneve{ID: 5}}, "no remote"},
+		"geneve to a group":    {Link{Kind: KindGeneve, Geneve: Geneve{ID: 5, Remote: ipa("239.1.1.1")}}, "neither multicast"},
+		"geneve told outside":  {Link{Kind: KindGeneve, Geneve: Geneve{TTL: 5, External: true}}, "leave out the rest"},
+		"vlan of nothing":      {Link{Kind: KindVLAN, VLAN: VLAN{ID: 5}}, "no link: there is no vlan without it"},
+		"vlan 0":               {Link{Kind: KindVLAN, VLAN: VLAN{Link: "v0"}}, "no id"},
+		"vlan 4095":            {Link{Kind: KindVLAN, VLAN: VLAN{Link: "v0", ID: 4095}}, "1 to 4094"},
+		"protocol":             {Link{Kind: KindVLAN, VLAN: VLAN{Link: "v0", ID: 5, Protocol: "802.1q"}}, "802.1Q, 802.1ad"},
+		"nopromisc":            {Link{Kind: KindMACVLAN, MACVLAN: MACVLAN{Link: "v0", NoPromiscuous: true}}, "mode passthru"},
+		"macvlan mode":         {Link{Kind: KindMACVLAN, MACVLAN: MACVLAN{Link: "v0", Mode: "source"}}, "vepa, private, bridge, passthru"},
+		"vrf":                  {Link{Kind: KindVRF}, "no table"},
+		"tun":                  {Link{Kind: KindTun}, "no mode"},
+		"tun mode":             {Link{Kind: KindTun, Tun: Tun{Mode: "ip"}}, "want one of tun, tap"},
+		"hello":                {Link{Kind: KindBridge, Bridge: Bridge{HelloTime: 99}}, "100 to 1000"},
+		"forward delay":        {Link{Kind: KindBridge, Bridge: Bridge{STP: true, ForwardDelay: -1}}, "200 to 3000"},
+		"priority":             {Link{Kind: KindBridge, Bridge: Bridge{Priority: 65536}}, "0 to 65535"},
+		"mask":                 {Link{Kind: KindBridge, Bridge: Bridge{GroupForwardMask: 0xf}}, "0x8 would do"},
+		"ttl and no discovery": {Link{Kind: KindGRE, Tunnel: Tunnel{TTL: 5, NoPMTUDiscovery: true}}, "leave out one"},
+		"ignore-df":            {Link{Kind: KindGRE, Tunnel: Tunnel{IgnoreDF: true}}, "nopmtudisc"},
+		"ttl":                  {Link{Kind: KindGRE, Tunnel: Tunnel{TTL: 256}}, "0 to 255"},
+		"limit and none":       {Link{Kind: KindIP6Tunnel, Tunnel: Tunnel{EncapLimit: 5, NoEncapLimit: true}}, "leave out one"},
+		"port without encap":   {Link{Kind: KindGRE, Tunnel: Tunnel{EncapPort: 5}}, "fou or gue"},
+		"tunnel told outside":  {Link{Kind: KindSIT, Tunnel: Tunnel{External: true, TTL: 5}}, "leave out the rest"},
+		"mode of sit":          {Link{Kind: KindIPIP, Tunnel: Tunnel{Mode: TunnelIP6IP}}, "any, ipip, mplsip"},
+		"two monitors":         {Link{Kind: KindBond, Bond: Bond{MIIMonitor: 1, ARPInterval: 1, ARPTargets: "10.0.0.1"}}, "one way"},
+		"arp for nobody":       {Link{Kind: KindBond, Bond: Bond{ARPInterval: 1}}, "arp_ip_target"},
+		"arp targets":          {Link{Kind: KindBond, Bond: Bond{ARPTargets: "10.0.0.1, 10.0.0.2"}}, `" 10.0.0.2" is no IPv4 address`},
+		"delay":                {Link{Kind: KindBond, Bond: Bond{MIIMonitor: 100, UpDelay: 250}}, "would make it 200"},
+		"delay of nothing":     {Link{Kind: KindBond, Bond: Bond{UpDelay: 250}}, "without miimon"},
+		"actor":                {Link{Kind: KindBond, Bond: Bond{ADActorSystem: MAC{1}}}, "lowest bit"},
+		"port state":           {Link{Port: BridgePort{State: "on"}}, "disabled, listening, learning, forwarding, blocking"},
+		"port cost":            {Link{Port: BridgePort{Cost: 65536}}, "1 to 65535"},
+		"port priority":        {Link{Port: BridgePort{Priority: 64}}, "0 to 63"},
+	} {
+		c.link.Name = "x"
+		err := New(linx.Self(), Options{}).Validate(State{Links: []Link{{Name: "y", Kind: KindIFB}, c.link}})
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "links[1]") {
+			t.Errorf("%s: %q is not in: %v", name, c.want, err)
+		}
+	}
+}
+
+// TestKindJSON: links survive JSON.
+func TestKindJSON(t *testing.T) {
+	for _, g := range kindGolden {
+		g.link.Name = "x"
+		data, err := json.Marshal(State{Links: []Link{g.link}})
+		var back State
+		if err != nil || json.Unmarshal(data, &back) != nil || !reflect.DeepEqual(back.Links[0], g.link) {
+			t.Errorf("%v became %s: %v", g.link, data, err)
+		}
+	}
+	for text, want := range map[string]Link{
+		`{"links":[{"name":"x","kind":"vxlan","vxlan":{"id":42,"remote":"10.0.0.2","srcport":"1000-2000","nolearning":true}}]}`: {Name: "x",
+			Kind: KindVXLAN, VXLAN: VXLAN{ID: 42, Remote: ipa("10.0.0.2"), SourcePorts: Ports(1000, 2000), NoLearning: true}},
+		`{"links":[{"name":"x","master":"br0","port":{"priority":-1,"no_flood":true}}]}`: {Name: "x", Master: "br0",
+			Port: BridgePort{Priority: -1, NoFlood: true}},
+	} {
+		data, err := json.Marshal(State{Links: []Link{want}})
+		if err != nil || string(data) != text {
+			t.Errorf("%s, not %s: %v", data, text, err)
+		}
+	}
+}
+
 // drawSettings asks for some of the settings of l's kind.
 func drawSettings(t *rapid.T, label string, l *Link) {
 	for _, s := range l.Kind.of().in(l) {
@@ -221,7 +313,7 @@ func TestKindKeepsFamily(t *testing.T) {
 	}
 }
 
-// TestKindChange: one change gives what is asked for, as far as it can, puts back what is not any more, and
+// TestKindChange: a change gives what is asked for, as far as it can, puts back what is not any more, and
 // leaves the rest.
 func TestKindChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -233,15 +325,17 @@ func TestKindChange(t *testing.T) {
 			last = nil
 		}
 		shown := seenLink{Link: seen} // by the kernel
-		if kind.whole {
-			shown.Link = Link{}
-		}
-		said := request(func(b *rtnetlink.Batch) { putKindChange(b, &want, &seen, last, v0Is3) })
-		for typ, info := range rtnetlink.Attributes(said[unix.SizeofNlMsghdr+unix.SizeofIfInfomsg:]) {
-			if typ != unix.IFLA_LINKINFO {
-				t.Fatalf("a change says %d", typ)
+		for range 2 {                 // some things are changed first, alone
+			said := request(func(b *rtnetlink.Batch) { putKindChange(b, &want, new(shown.Link), last, v0Is3) })
+			if kind.whole {
+				shown.Link = Link{}
 			}
-			shown.decodeInfo(info, 0, is3v0)
+			for typ, info := range rtnetlink.Attributes(said[unix.SizeofNlMsghdr+unix.SizeofIfInfomsg:]) {
+				if typ != unix.IFLA_LINKINFO {
+					t.Fatalf("a change says %d", typ)
+				}
+				shown.decodeInfo(info, 0, is3v0)
+			}
 		}
 		if changeable, _ := want.kindDiff(&shown.Link, last); len(changeable) > 0 {
 			t.Fatalf("still otherwise: %q\nwant %s\nseen %s\nis %s", changeable, want.settings(), seen.settings(), shown.settings())
@@ -250,8 +344,8 @@ func TestKindChange(t *testing.T) {
 		for i, s := range kind.in(&shown.Link) {
 			withdrawn := last != nil && lately[i].asked() && !asked[i].asked()
 			switch {
-			case s.word == "", s.attr == lower, s.quality&fixed == 0 && asked[i].asked():
-			case withdrawn && s.quality&(fixed|loose) == 0:
+			case s.word == "", s.attr == lower, !stuck(asked[i], before[i]) && asked[i].asked():
+			case withdrawn && !stuck(asked[i], before[i]) && s.quality&loose == 0:
 				if s.asked() {
 					t.Fatalf("%s is %s, although not asked for any more", s.word, s.words())
 				}

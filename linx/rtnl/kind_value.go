@@ -248,6 +248,7 @@ type choice[T ~string] struct {
 	wire    wire
 	from    []word
 	numbers bool // ip(8) takes the kernel's
+	lone    T    // cannot be changed to, nor from
 }
 
 type word struct {
@@ -261,6 +262,13 @@ func oneOf[T ~string](at *T, from []word) choice[T] {
 
 // over says how the number is sent, if not as one byte.
 func (c choice[T]) over(size int, order byteOrder) choice[T] { c.wire = wire{size, order}; return c }
+
+// apart says what cannot be changed to, nor from.
+func (c choice[T]) apart(lone T) choice[T] { c.lone = lone; return c }
+
+func (c choice[T]) stuck(seen value) bool {
+	return c.lone != "" && (*c.at == c.lone) != (*seen.(choice[T]).at == c.lone)
+}
 
 func (c choice[T]) numbered() choice[T] { c.numbers = true; return c }
 
@@ -388,6 +396,12 @@ func (h host) set(from value) {
 	default:
 		*h.at = netip.IPv4Unspecified()
 	}
+}
+
+// stuck says that the family differs.
+func (h host) stuck(seen value) bool {
+	other := seen.(host)
+	return h.asked() && other.asked() && h.at.Is6() != other.at.Is6()
 }
 
 func (h host) fault() error {

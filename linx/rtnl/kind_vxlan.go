@@ -9,7 +9,7 @@ import (
 )
 
 // VXLAN is what is particular to KindVXLAN. In place the kernel changes Remote, Local, Device, TTL, TOS,
-// FlowLabel, DF, NoLearning and Ageing, and of the addresses not the family.
+// FlowLabel, DF, NoLearning and Ageing; but not the family of an address, nor a Device to none.
 type VXLAN struct {
 	// ID is the network's, from 1 to 16777215. 0: none, which takes External.
 	ID uint32 `json:"id,omitempty"`
@@ -33,8 +33,8 @@ type VXLAN struct {
 	FlowLabel uint32 `json:"flowlabel,omitempty"`
 	// DF says how outer IPv4 packets have the don't fragment bit. Zero: DFUnset.
 	DF DontFragment `json:"df,omitempty"`
-	// Ageing is for how many seconds a learned address is remembered. 0: 300; negative: for good.
-	Ageing int32 `json:"ageing,omitempty"`
+	// Ageing is for how many seconds a learned address is remembered. 0: 300.
+	Ageing uint32 `json:"ageing,omitempty"`
 	// MaxAddresses is how many addresses are remembered at most. 0: any number.
 	MaxAddresses uint32 `json:"maxaddress,omitempty"`
 	// NoLearning has the kernel not learn addresses from the packets that it gets.
@@ -63,7 +63,7 @@ func (v *VXLAN) settings() []setting {
 		{"id", unix.IFLA_VXLAN_ID, u32(&v.ID).within(1, 1<<24-1), fixed},
 		{"remote", unix.IFLA_VXLAN_GROUP, host46(&v.Remote, unix.IFLA_VXLAN_GROUP6).orGroup(), bare},
 		{"local", unix.IFLA_VXLAN_LOCAL, host46(&v.Local, unix.IFLA_VXLAN_LOCAL6), 0},
-		{"dev", unix.IFLA_VXLAN_LINK, device{at: &v.Device}, 0},
+		{"dev", unix.IFLA_VXLAN_LINK, device{at: &v.Device}, kept},
 		{"dstport", unix.IFLA_VXLAN_PORT, be16(&v.Port).or(8472), fixed},
 		{"srcport", unix.IFLA_VXLAN_PORT_RANGE, ports{&v.SourcePorts}, fixed},
 		{"ttl", unix.IFLA_VXLAN_TTL, u8(&v.TTL), 0},
