@@ -11,7 +11,7 @@ import (
 )
 
 // addRules creates what is not there. NLM_F_EXCL keeps the kernel from having the same rule twice. But it
-// compares too little: a prefix or TOS that the new rule leaves out, and the target of a goto, are the
+// compares too little: a prefix or TOS that the new rule leaves out, Not, and the target of a goto are the
 // same to it whatever they are (rule_exists). So what is refused that way is looked for, and insisted on.
 func (p *pass) addRules(ctx context.Context, plan *difference) error {
 	var refused []int32

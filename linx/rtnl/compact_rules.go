@@ -27,7 +27,7 @@ type ruleKey struct {
 	sports, dports   PortRange
 	fromBits, toBits uint8
 	tos, ipProto     uint8
-	l3mdev, v6       bool
+	l3mdev, not, v6  bool
 }
 
 // interfaceName is a name, with zeros behind it. Rules hold names, not indices.
@@ -54,7 +54,7 @@ func packRule(r *Rule) rule {
 			iif: packName(r.IIF), oif: packName(r.OIF),
 			priority: r.Priority, mark: r.Mark, mask: r.Mask, uids: r.UIDs,
 			sports: r.SourcePorts, dports: r.DestinationPorts,
-			tos: r.TOS, ipProto: r.IPProtocol, l3mdev: r.L3MDev, v6: r.v6(),
+			tos: r.TOS, ipProto: r.IPProtocol, l3mdev: r.L3MDev, not: r.Not, v6: r.v6(),
 		},
 		table:     r.Table,
 		target:    r.Goto,
@@ -79,7 +79,7 @@ func packRule(r *Rule) rule {
 // unpack gives r as a Rule, with every default that the kernel filled in left out again.
 func (r *rule) unpack() Rule {
 	u := Rule{
-		Priority: r.priority, IIF: string(r.iif.bytes()), OIF: string(r.oif.bytes()),
+		Priority: r.priority, Not: r.not, IIF: string(r.iif.bytes()), OIF: string(r.oif.bytes()),
 		Mark: r.mark, Mask: r.mask, TOS: r.tos, IPProtocol: r.ipProto,
 		SourcePorts: r.sports, DestinationPorts: r.dports, UIDs: r.uids, L3MDev: r.l3mdev,
 		Table: r.table, Goto: r.target, MinPrefixLength: r.minLength,
@@ -106,8 +106,8 @@ func (r *rule) unpack() Rule {
 
 // takes says whether the kernel, asked to delete r, would take other for it. It takes the first rule in
 // which all that the request names agrees (rule_find in net/core/fib_rules.c): what r leaves out may be
-// anything in other, and the target of a goto is not compared at all. Both are of one protocol, which a
-// request names.
+// anything in other, and neither Not nor the target of a goto is compared at all. Both are of one protocol, which
+// a request names.
 func (r *rule) takes(other *rule) bool {
 	return r.v6 == other.v6 && r.priority == other.priority && r.action == other.action &&
 		agrees(r.table, other.table) &&
@@ -128,7 +128,7 @@ func agrees[T comparable](asked, there T) bool {
 }
 
 // named counts what a request to delete r names. Of two different rules of which one is taken for the
-// other, the other has more, or they differ in the target of a goto alone.
+// other, the other has more, or they differ in Not or the target of a goto alone.
 func (r *rule) named() int {
 	n := 0
 	for _, is := range [...]bool{

@@ -76,7 +76,7 @@ var configured = []struct{ command, said, unsaid string }{
 	{"rule add goto 2000 priority 6", "rule from 0.0.0.0/0 goto 2000 priority 6", ""},
 	{"rule add lookup main suppress_prefixlength 0 priority 7", "rule from 0.0.0.0/0 lookup main suppress_prefixlength 0 priority 7", ""},
 	{"rule add lookup 100 priority 0", "", "rule from 0.0.0.0/0 lookup 100 priority 0"},
-	{"rule add not from 10.0.0.0/8 lookup 100 priority 8", "", "rule from 10.0.0.0/8 lookup 100 priority 8"},
+	{"rule add not from 10.0.0.0/8 lookup 100 priority 8", "rule not from 10.0.0.0/8 lookup 100 priority 8", ""},
 	{"rule del priority 32767", "", "rule from 0.0.0.0/0 lookup 253 priority 32767: the kernel once made it"},
 	{"-6 rule add to 2001:db8::/32 prohibit priority 9", "rule from all to 2001:db8::/32 prohibit priority 9", ""},
 

@@ -20,6 +20,8 @@ type Rule struct {
 	// choose then, and what was chosen could not be found again. The kernel's own rules have 0, 32766 and
 	// 32767.
 	Priority uint32 `json:"priority"`
+	// Not has the rule apply to all packets but those that its selectors, from here to L3MDev, describe.
+	Not bool `json:"not,omitempty"`
 	// From is where packets come from. Zero: anywhere. Without a To it tells the family: write 0.0.0.0/0 or
 	// ::/0 for all.
 	From netip.Prefix `json:"from,omitzero"`
@@ -67,7 +69,11 @@ func (r Rule) String() string {
 			b.WriteString(p)
 		}
 	}
-	b.WriteString("rule from ")
+	b.WriteString("rule")
+	if r.Not {
+		word("not")
+	}
+	b.WriteString(" from ")
 	if r.From.IsValid() {
 		b.WriteString(r.From.String())
 	} else {

@@ -89,6 +89,8 @@ func everyRule() State {
 		{Priority: 1013, From: pfx("10.2.0.0/16"), Action: RuleGoto, Goto: 2000},
 		{Priority: 1014, From: pfx("10.3.0.0/16"), Action: RuleBlackhole},
 		{Priority: 1015, From: pfx("2001:db8:3::/48"), Action: RuleUnreachable},
+		{Priority: 1002, Not: true, From: pfx("10.7.0.0/16"), Table: 105},
+		{Priority: 1005, Not: true, From: all6, IIF: "v0", Table: 105},
 		{Priority: 1016, From: pfx("10.4.0.0/16"), Action: RuleProhibit},
 		{Priority: 32766, From: all}, // as the kernel's own
 		{Priority: 4294967295, From: pfx("10.5.0.0/16"), To: pfx("10.6.0.0/16"), IIF: "lo", Table: 4294967295},
@@ -252,7 +254,7 @@ func TestRuleMeanwhile(t *testing.T) {
 // TestRuleBlocked: one of our protocol with what we cannot name is left alone, and not deleted for another.
 func TestRuleBlocked(t *testing.T) {
 	k := newKernel(t, Options{})
-	k.run("rule add not from all lookup 100 priority 5 protocol 76")
+	k.run("rule add from all lookup 100 suppress_ifgroup 5 priority 5 protocol 76")
 	strange := k.ipRules()
 	state := State{Rules: []Rule{{Priority: 5, From: pfx("0.0.0.0/0"), Table: 100}}}
 	k.converge(state)

@@ -25,7 +25,7 @@ func (m *ruleModel) add(r rule, protocol uint8, exclusive bool) bool {
 			if r.tos == 0 {
 				same.tos = 0
 			}
-			same.target = r.target
+			same.target, same.not = r.target, r.not
 			if o.protocol == protocol && same == r {
 				return false
 			}

@@ -22,6 +22,7 @@ func TestRulePrint(t *testing.T) {
 			Action: RuleGoto, Goto: 7},
 		"rule from 0.0.0.0/0 fwmark 0x0/0xf0 lookup main suppress_prefixlength 0 priority 9": {Priority: 9,
 			From: pfx("0.0.0.0/0"), Mask: 0xf0, MinPrefixLength: 1},
+		"rule not from 10.0.0.0/8 nop priority 9":      {Priority: 9, Not: true, From: pfx("10.0.0.0/8"), Action: RuleNop},
 		"rule from 0.0.0.0/0 iif v0 l3mdev priority 9": {Priority: 9, From: pfx("0.0.0.0/0"), IIF: "v0", L3MDev: true},
 		"rule from 0.0.0.0/0 tos 0x10 iif v0 oif v1 uidrange 0-0 ipproto 6 sport 80 dport 90-95 nop priority 9": {
 			Priority: 9, From: pfx("0.0.0.0/0"), TOS: 16, IIF: "v0", OIF: "v1", UIDs: UIDs(0, 0), IPProtocol: 6,
@@ -69,6 +70,7 @@ func drawRule(t *rapid.T) Rule {
 	if maybe("uids") {
 		r.UIDs = UIDs(0, 0) // the one that an ordinary user's namespace has
 	}
+	r.Not = rapid.Bool().Draw(t, "not")
 	r.Action = rapid.SampledFrom([]RuleAction{RuleLookup, RuleLookup, RuleGoto, RuleBlackhole}).Draw(t, "action")
 	switch r.Action {
 	case RuleLookup:
@@ -158,6 +160,7 @@ func TestBadRules(t *testing.T) {
 		"ports backwards":        {func(r *Rule) { r.DestinationPorts = Ports(90, 80) }, "ports 90-80"},
 		"user ids backwards":     {func(r *Rule) { r.UIDs = UIDs(2, 1) }, "at most the last"},
 		"no user id":             {func(r *Rule) { r.UIDs = UIDs(0, 4294967295) }, "4294967294"},
+		"not anything":           {func(r *Rule) { r.Not, r.From = true, pfx("0.0.0.0/0") }, "leave out Not"},
 		"no such action":         {func(r *Rule) { r.Action = 99 }, "RuleProhibit"},
 		"blackhole with table":   {func(r *Rule) { r.Action = RuleBlackhole }, "leave out Table"},
 		"l3mdev with table":      {func(r *Rule) { r.L3MDev = true }, "the table is the VRF's"},
@@ -180,6 +183,7 @@ func TestBadRules(t *testing.T) {
 	if err := New(linx.Self(), Options{}).Validate(State{Rules: []Rule{
 		good, {Priority: 9, From: pfx("::/0")}, {Priority: 9, To: pfx("10.0.0.0/8")}, {Priority: 9, From: pfx("0.0.0.0/0")},
 		{Priority: 4294967295, From: pfx("0.0.0.0/0"), MinPrefixLength: 32},
+		{Priority: 9, Not: true, From: pfx("10.0.0.0/8")}, {Priority: 9, Not: true, From: pfx("0.0.0.0/0"), Mask: 1},
 	}}); err != nil {
 		t.Error(err)
 	}

@@ -48,6 +48,11 @@ func (r *Rule) prefixFault() error {
 }
 
 func (r *Rule) selectorFault() error {
+	all := Rule{Priority: r.Priority, Action: r.Action, Table: r.Table, Goto: r.Goto, MinPrefixLength: r.MinPrefixLength}
+	all.From, all.To, all.Not = r.From, r.To, true
+	if *r == all && r.From.Bits() <= 0 && r.To.Bits() <= 0 {
+		return errors.New("nothing selected, so that with Not it applies to no packet; give a selector, or leave out Not")
+	}
 	for _, name := range []string{r.IIF, r.OIF} {
 		if name != "" {
 			if err := interfaceFault(name); err != nil {

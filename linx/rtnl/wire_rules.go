@@ -41,7 +41,9 @@ func decodeRule(body []byte, r *seenRule) bool {
 		return false
 	}
 	const shown = unix.FIB_RULE_UNRESOLVED | unix.FIB_RULE_IIF_DETACHED | unix.FIB_RULE_OIF_DETACHED // how it is, not what it is
-	r.strange = native.Uint32(body[8:])&^shown != 0
+	flags := native.Uint32(body[8:])
+	r.not = flags&unix.FIB_RULE_INVERT != 0
+	r.strange = flags&^(shown|unix.FIB_RULE_INVERT) != 0
 	for typ, v := range rtnetlink.Attributes(body[sizeofRuleHeader:]) {
 		switch typ {
 		case unix.FRA_SRC:
@@ -124,6 +126,9 @@ func putRuleBody(b *rtnetlink.Batch, r *rule, protocol uint8) {
 	fixed[0], fixed[1], fixed[2], fixed[3], fixed[7] = family(r.v6), r.toBits, r.fromBits, r.tos, r.action
 	if r.table < 256 {
 		fixed[4] = uint8(r.table)
+	}
+	if r.not {
+		native.PutUint32(fixed[8:], unix.FIB_RULE_INVERT)
 	}
 	b.Raw(fixed[:])
 	b.Uint32(unix.FRA_PRIORITY, r.priority)
