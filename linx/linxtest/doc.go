@@ -25,6 +25,8 @@
 //		...
 //	}
 //
+// Outlasts tests a loop over whatever source against trouble that is to be no crash.
+//
 // All of it works inside testing/synctest bubbles, where the passing of time costs none; CheckLeaks says what
 // it leaves out there.
 package linxtest

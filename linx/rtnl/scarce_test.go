@@ -22,20 +22,7 @@ func TestScarceDescriptors(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				restore := testns.LeaveDescriptors(t, left)
-				tree := linxtest.Supervise(t, loop)
-				linxtest.Eventually(t, "tried", func() bool {
-					s := loop.Status()
-					return s.Passes > 0 && s.Monitor != reconcile.MonitorOff || s.Serves > 1
-				})
-				restore()
-				linxtest.Eventually(t, "converged and joined", func() bool {
-					s := loop.Status()
-					return s.Converged && s.Monitor == reconcile.MonitorJoined
-				})
-				if s := loop.Status(); s.Serves != 1 {
-					t.Errorf("%d serves: %v", s.Serves, tree.Failures())
-				}
+				linxtest.Outlasts(t, loop, func() func() { return testns.LeaveDescriptors(t, left) })
 			})
 		}
 	}
