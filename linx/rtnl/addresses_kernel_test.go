@@ -48,7 +48,7 @@ func (w witness) ipAddresses() (lines []string) {
 			delete(o, "metric")
 		}
 		for _, key := range []string{"valid_life_time", "preferred_life_time"} {
-			if v := o[key].(float64); v != forever {
+			if v, finite := o[key].(float64); finite {
 				o[key] = math.Ceil(v / 60)
 			}
 		}

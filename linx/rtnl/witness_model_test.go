@@ -6,6 +6,7 @@ import (
 	"errors"
 	stdflag "flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -122,7 +123,11 @@ func (d deed) String() string {
 	if d.tag == " stale" {
 		return strings.Replace(command, "nud permanent", "nud stale", 1)
 	}
-	return command + d.tag
+	command, ways, several := strings.Cut(command, " nexthop")
+	if command += d.tag; several {
+		command += " nexthop" + ways // at the end, or ip(8) is confused
+	}
+	return command
 }
 
 func (s step) GoString() string {
@@ -287,7 +292,7 @@ func (w *world) drift(s step) {
 	for _, d := range s.drift {
 		switch {
 		case d.kind == "address" && d.verb == "replace", // which takes the mark away
-			d.kind == "address" && d.verb == "del" && w.mine[d.place] == d.line,
+			d.kind == "address" && d.verb == "del" && deletes(d.line, w.mine[d.place]),
 			d.kind == "neighbor" && d.verb == "del":
 			delete(w.mine, d.place)
 		}
@@ -389,7 +394,7 @@ func (w *world) settle(d thing, there []thing) (others []thing, ours, conflict b
 	for _, t := range there {
 		switch {
 		case !w.owns(t):
-			if t.line == d.line {
+			if right(t, d) {
 				satisfied = true
 				if adopted < 0 && !slices.ContainsFunc(others, func(o thing) bool { return hides(o, t) }) {
 					adopted = len(others)
@@ -417,16 +422,20 @@ func (w *world) settle(d thing, there []thing) (others []thing, ours, conflict b
 	return others, false, true
 }
 
+// right says that another's is as desired. An address that it will not prefer for as long is.
+func right(t, d thing) bool {
+	return t.line == d.line ||
+		t.kind == "address" && d.line == strings.NewReplacer(`"deprecated":true,`, "", `"preferred_life_time":0,`, "").Replace(t.line)
+}
+
 // hides says that t cannot be deleted with before in front of it: what t lacks the kernel does not ask for.
 func hides(before, t thing) bool {
 	if before.owner != t.owner || t.kind != "route" {
 		return false
 	}
-	var a, b map[string]any
-	for object, line := range map[*map[string]any]string{&a: before.line, &b: t.line} {
-		if err := json.Unmarshal([]byte(line[len("-4"):]), object); err != nil {
-			panic(err)
-		}
+	a, b := parse(before.line), parse(t.line)
+	if hops, ok := a["nexthops"].([]any); ok { // of several ways, it looks at the first
+		maps.Copy(a, hops[0].(map[string]any))
 	}
 	for key, v := range b {
 		if key != "flags" && fmt.Sprint(v) != fmt.Sprint(a[key]) {
@@ -434,6 +443,28 @@ func hides(before, t thing) bool {
 		}
 	}
 	return true
+}
+
+// deletes says that others who delete the first address delete the other: they name neither metric nor
+// lifetimes.
+func deletes(line, other string) bool {
+	if other == "" {
+		return false
+	}
+	a, b := parse(line), parse(other)
+	for _, key := range []string{"local", "prefixlen", "address", "label"} {
+		if a[key] != b[key] && (key != "address" || a["family"] == "inet") {
+			return false
+		}
+	}
+	return true
+}
+
+func parse(line string) (object map[string]any) {
+	if err := json.Unmarshal([]byte(line[len("-4"):]), &object); err != nil {
+		panic(err)
+	}
+	return object
 }
 
 func learned(t thing) bool { return strings.Contains(t.line, "STALE") }

@@ -79,7 +79,27 @@ func poolAddresses() (list []Address) {
 			list = append(list, Address{Interface: at.link, Prefix: pfx(prefix)})
 		}
 	}
-	return list
+	// What is not asked for is no difference, so the shapes of one place ask for the same.
+	four := Address{Interface: "v0", Prefix: pfx("10.2.0.1/24"), Label: "v0:a", Metric: 5, Broadcast: ipa("10.2.0.255")}
+	six := Address{Interface: "v0", Prefix: pfx("2001:db8:2::1/64"), Metric: 300}
+	for _, change := range []func(*Address){
+		func(a *Address) {},
+		func(a *Address) { a.Metric++ },
+		func(a *Address) { a.Deprecated = true },
+		func(a *Address) { a.Label, a.Broadcast = "v0:b", ipa("10.2.0.7") },
+	} {
+		a, b := four, six
+		change(&a)
+		change(&b)
+		b.Label, b.Broadcast = "", netip.Addr{}
+		list = append(list, a, b)
+	}
+	return append(list[:len(list)-1], // which is the first one again
+		Address{Interface: "v1", Prefix: pfx("10.3.0.1/24"), Peer: ipa("10.4.0.1")},
+		Address{Interface: "v1", Prefix: pfx("10.3.0.1/32"), Peer: ipa("10.4.0.1")},
+		Address{Interface: "v1", Prefix: pfx("2001:db8:3::1/64"), Peer: ipa("2001:db8:3::2")},
+		Address{Interface: "v1", Prefix: pfx("2001:db8:3::1/64"), Peer: ipa("2001:db8:4::1")},
+	)
 }
 
 func poolNeighbors() (list []Neighbor) {
@@ -110,6 +130,10 @@ func poolRoutes() (list []Route) {
 		{Interface: "v0"},
 		{Interface: "v1", Source: ipa("198.51.100.1")},
 		{Interface: "v0", Scope: ScopeGlobal},
+		{NextHops: []NextHop{{Gateway: ipa("192.0.2.9"), Interface: "v0", Weight: 2}, {Gateway: ipa("198.51.100.9"), Interface: "v1"}}},
+		{NextHops: []NextHop{{Gateway: ipa("192.0.2.9"), Interface: "v0"}, {Gateway: ipa("198.51.100.9"), Interface: "v1"}}},
+		{NextHops: []NextHop{{Gateway: ipa("192.0.2.10"), Interface: "v0"}, {Interface: "v1"}}, MTU: 1400},
+		{Gateway: ipa("192.0.2.9"), AdvMSS: 1200, HopLimit: 9},
 		{Type: Blackhole},
 		{Type: Prohibit},
 		{Type: Local, Interface: "lo"},
