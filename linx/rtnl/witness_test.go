@@ -220,10 +220,14 @@ func plain(o map[string]any) {
 			}
 		}
 	}
-	if flags, ok := o["flags"].([]any); ok {
-		o["flags"] = slices.DeleteFunc(flags, func(f any) bool {
-			return f == "linkdown" || f == "dead" || f == "LOWER_UP" || f == "NO-CARRIER"
-		})
+	ways, _ := o["nexthops"].([]any)
+	for _, way := range append(ways, o) {
+		way := way.(map[string]any)
+		if flags, ok := way["flags"].([]any); ok {
+			way["flags"] = slices.DeleteFunc(flags, func(f any) bool {
+				return f == "linkdown" || f == "dead" || f == "LOWER_UP" || f == "NO-CARRIER"
+			})
+		}
 	}
 }
 
