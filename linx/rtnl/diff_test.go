@@ -150,10 +150,11 @@ func drawRoute(t *rapid.T) Route {
 		r.Type = Blackhole
 		return r
 	}
+	r.Encap = drawEncap(t, v6)
 	if v6 && r.Gateway.IsValid() {
-		return r // of merged routes the kernel shows the first one's MTU alone
+		return r // of merged routes the kernel shows the first one's metrics alone
 	}
-	r.MTU = rapid.SampledFrom([]uint32{0, 1400}).Draw(t, "mtu")
+	drawDetail(t, &r)
 	return r
 }
 
