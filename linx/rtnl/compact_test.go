@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -16,15 +17,35 @@ func TestRouteIsSmall(t *testing.T) {
 	}
 }
 
-// TestDetailCostsNothing: to decode a route with the same detail as the last one allocates nothing.
+// TestDetailCostsNothing: to decode routes with details and encapsulations that are known already allocates
+// nothing, the same as the last one's or not.
 func TestDetailCostsNothing(t *testing.T) {
-	r := packRoute(&Route{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1"), MTU: 1400, Source: ipa("10.0.0.2")}, 0)
-	var b rtnetlink.Batch
-	putRoute(&b, unix.NLM_F_EXCL, &r, nil)
-	body := b.Request(0)[unix.SizeofNlMsghdr:]
+	tunnel := IPTunnel{Dst: ipa("10.9.0.1")}.Encap()
+	routes := []Route{
+		{Dst: pfx("10.1.0.0/16"), Gateway: ipa("10.0.0.1"), MTU: 1400, Source: ipa("10.0.0.2"), CongCtl: "reno"},
+		{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.0.1"), MTU: 1300, Encap: tunnel},
+	}
+	var bodies [][]byte
+	var want []route
+	for i := range routes {
+		want = append(want, packRoute(&routes[i], 0))
+		var b rtnetlink.Batch
+		putRoute(&b, unix.NLM_F_EXCL, &want[i], nil)
+		bodies = append(bodies, b.Request(0)[unix.SizeofNlMsghdr:])
+	}
 	var d routeDecoder
-	var got route
-	if n := testing.AllocsPerRun(100, func() { d.decode(body, &got) }); n != 0 || got != r {
-		t.Errorf("%v allocations for %+v, want %+v", n, got, r)
+	var got [2]route
+	for _, turns := range [][]int{{0, 0}, {1, 1}, {0, 1}} {
+		n := testing.AllocsPerRun(100, func() {
+			for _, i := range turns {
+				d.decode(bodies[i], &got[i])
+			}
+		})
+		if n != 0 {
+			t.Errorf("%v: %v allocations", turns, n)
+		}
+	}
+	if !slices.Equal(got[:], want) {
+		t.Errorf("%+v\nis not\n%+v", got, want)
 	}
 }

@@ -72,6 +72,7 @@
 // without (for IPv6, where two would be merged, the new one first stands at another metric). NLM_F_REPLACE,
 // which replaces whatever is first in the place, is not used at all. A desired route that stands behind
 // another's of the same destination, TOS and metric counts as in place, though packets take the other.
+// Should another take the place of an IPv6 route while that stands aside, it keeps it: that is a conflict.
 //
 // A route that leads several ways (NextHops) is one of IPv4, and put beside the old and so on as a whole. Of
 // IPv6 each way is a route of its own that the kernel merges with all others of that metric, others' too: ways
@@ -106,8 +107,9 @@
 // and not deleted any more. While an IPv6 route changes, a lookup may once in a while find none, although
 // there was one all the time: the kernel's do so whoever changes it.
 //
-// Of IPv6 routes that the kernel has merged, it shows the first one's MTU, source and protocol alone. What
-// we made is known from LastApplied then. One without a gateway that others' next hops have come to stand
+// Of IPv6 routes that the kernel has merged, it shows the first one's metrics, source and protocol alone. What
+// we made is known from LastApplied then. Of two that differ in their Encap alone it deletes the first of
+// ours, so that one of the two that shows no sign of being ours is left alone. One without a gateway that others' next hops have come to stand
 // on both sides of is not shown at all: it is taken for absent, a conflict if it is desired, and is left
 // behind if it is not.
 package rtnl

@@ -186,3 +186,22 @@ func ExampleRule() {
 	// rule from 10.0.0.2/32 lookup 100 priority 1000
 	// rule from 10.0.0.2/32 unreachable priority 1001
 }
+
+// A route into an MPLS tunnel, as a program says it, as ip(8) does, and as JSON.
+func ExampleEncap() {
+	r := rtnl.Route{
+		Dst:     netip.MustParsePrefix("10.1.0.0/16"),
+		Gateway: netip.MustParseAddr("10.0.0.1"),
+		Encap:   rtnl.MPLS{Labels: []uint32{100, 200}}.Encap(),
+		MTU:     1492,
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(r)
+	fmt.Println(string(data))
+	// Output:
+	// route 10.1.0.0/16 encap mpls 100/200 via 10.0.0.1 mtu 1492
+	// {"dst":"10.1.0.0/16","gateway":"10.0.0.1","encap":"mpls 100/200","mtu":1492}
+}
