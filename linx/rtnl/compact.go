@@ -211,11 +211,15 @@ func (want *route) alike(seen *route) bool {
 // hits says whether the kernel, asked to delete r, would take other, of the same identity, for it. It takes
 // the first route in which all that the request names agrees: what r lacks may be anything in other, as may
 // onlink. See fib_table_delete and fib_nh_match; inet6_rtm_delroute, which looks at no detail.
-func (r *route) hits(other *route) bool {
+func (r *found) hits(other *found) bool {
 	switch {
-	case r.protocol != other.protocol, r.kind != other.kind, r.scope != other.scope:
+	case r.protocol != other.protocol, r.kind != other.kind, r.scope != other.scope, r.object != other.object:
 		return false
-	case r.rejects():
+	case r.rejects(), r.object != 0:
+	case r.several:
+		if !r.leadsBeyond(other) {
+			return false
+		}
 	case !agrees(r.gateway, other.gateway), !agrees(r.link, other.link), !agrees(r.encap, other.encap):
 		return false
 	}

@@ -153,7 +153,7 @@ func (s *survey) adoptable(others []found) (list []found) {
 	for n := range others {
 		f := &others[n]
 		_, unknown := s.alien[f.hopOnly()]
-		hidden := slices.ContainsFunc(others[:n], func(before found) bool { return f.hits(&before.route) })
+		hidden := slices.ContainsFunc(others[:n], func(before found) bool { return f.hits(&before) })
 		if f.right && !f.strange && !unknown && !hidden {
 			list = append(list, *f)
 		}

@@ -53,6 +53,24 @@ func (s *survey) sameWays(i int32, seen []hop) bool {
 	return len(ways) == len(seen)
 }
 
+// leadsBeyond says that the ways of an IPv4 route begin with those of other, in this order, as far as the kernel
+// compares them.
+func (f *found) leadsBeyond(other *found) bool {
+	ways := other.hops
+	if !other.several {
+		ways = []hop{other.hop}
+	}
+	if len(ways) > len(f.hops) {
+		return false
+	}
+	for i := range ways {
+		if !agrees(f.hops[i].gateway, ways[i].gateway) || !agrees(f.hops[i].link, ways[i].link) {
+			return false
+		}
+	}
+	return true
+}
+
 // right says that f is what is desired in its place, or one way of that.
 func (s *survey) right(f *found, own bool) bool {
 	want := &s.want.routes[f.at]

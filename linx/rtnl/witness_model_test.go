@@ -6,7 +6,6 @@ import (
 	"errors"
 	stdflag "flag"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -434,12 +433,25 @@ func hides(before, t thing) bool {
 		return false
 	}
 	a, b := parse(before.line), parse(t.line)
-	if hops, ok := a["nexthops"].([]any); ok { // of several ways, it looks at the first
-		maps.Copy(a, hops[0].(map[string]any))
+	several := b["nexthops"] != nil
+	there, asked := shownWays(a), shownWays(b)
+	if len(there) > len(asked) && several {
+		return false
+	}
+	for i := range asked[:min(len(asked), len(there))] {
+		for _, key := range []string{"gateway", "dev"} {
+			if asked[i][key] != nil && asked[i][key] != there[i][key] {
+				return false
+			}
+		}
 	}
 	for key, v := range b {
-		if key != "flags" && fmt.Sprint(v) != fmt.Sprint(a[key]) {
-			return false
+		switch key {
+		case "flags", "nexthops", "gateway", "dev":
+		default:
+			if fmt.Sprint(v) != fmt.Sprint(a[key]) {
+				return false
+			}
 		}
 	}
 	return true
@@ -465,6 +477,18 @@ func parse(line string) (object map[string]any) {
 		panic(err)
 	}
 	return object
+}
+
+// shownWays gives the ways of a route: itself, if it leads one way.
+func shownWays(route map[string]any) (ways []map[string]any) {
+	several, _ := route["nexthops"].([]any)
+	for _, way := range several {
+		ways = append(ways, way.(map[string]any))
+	}
+	if len(ways) == 0 {
+		ways = append(ways, route)
+	}
+	return ways
 }
 
 func learned(t thing) bool { return strings.Contains(t.line, "STALE") }

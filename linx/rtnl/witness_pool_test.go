@@ -137,6 +137,8 @@ func poolRoutes() (list []Route) {
 		{Type: Blackhole},
 		{Type: Prohibit},
 		{Type: Local, Interface: "lo"},
+		{NextHops: []NextHop{{Gateway: ipa("192.0.2.9"), Interface: "v0"}, {Gateway: ipa("192.0.2.10"), Interface: "v0"}}},
+		{NextHops: []NextHop{{Gateway: ipa("203.0.113.1"), Interface: "v0", OnLink: true}, {Interface: "v0", Weight: 256}}},
 	}
 	six := []Route{
 		{Gateway: ipa("2001:db8:a::9")},
