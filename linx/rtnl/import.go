@@ -56,12 +56,14 @@ type importer struct {
 	unsaid []string
 	single map[int32]bool // interfaces on which the kernel makes neighbours of its own
 
+	objects map[uint32]bool // nexthop objects that are in state
+
 	forwarding map[int32]forwarding // of interfaces
 	macs       map[MAC]bool         // that interfaces have
 }
 
 func (i *importer) read(ctx context.Context) error {
-	for _, read := range []func(context.Context) error{i.links, i.addresses, i.neighbors, i.stations, i.routes, i.rules} {
+	for _, read := range []func(context.Context) error{i.links, i.addresses, i.neighbors, i.stations, i.nexthops, i.routes, i.rules} {
 		if err := read(ctx); err != nil {
 			return err
 		}
@@ -221,7 +223,7 @@ func (i *importer) importRoute(body []byte) (r importedRoute, ok bool) {
 		return r, false
 	}
 	known := slices.ContainsFunc(routeTypes[:], func(t routeType) bool { return t.kernel == r.kind })
-	r.beyond = !known || r.strange || r.object != 0 && !automaticID(r.object) || !sayable(body)
+	r.beyond = !known || r.strange || r.object != 0 && !automaticID(r.object) && !i.objects[r.object] || !sayable(body)
 	return r, true
 }
 

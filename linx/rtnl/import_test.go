@@ -59,6 +59,15 @@ var configured = []struct{ command, said, unsaid string }{
 		"route 2001:db8:7::/48 dev v0 hoplimit 9 congctl reno pref high", ""},
 	{"route add multicast 232.0.0.0/8 dev v0", "", "route 232.0.0.0/8 dev v0"},
 	{"route add 10.8.2.0/24 via inet6 fe80::9 dev v0", "", "route 10.8.2.0/24 dev v0"},
+	{"nexthop add id 5 via 10.0.0.1 dev v0", "nexthop id 5 via 10.0.0.1 dev v0", ""},
+	{"nexthop add id 4 blackhole", "nexthop id 4 blackhole", ""},
+	{"nexthop add id 7 via 10.9.9.9 dev v0 onlink proto static", "nexthop id 7 via 10.9.9.9 dev v0 onlink", ""},
+	{"nexthop add id 6 group 5/7,3", "nexthop id 6 group 5/7,3", ""},
+	{"route add 10.10.0.0/16 nhid 6", "route 10.10.0.0/16 nhid 6", ""},
+	{"route add 10.11.0.0/16 nhid 4 metric 7", "route 10.11.0.0/16 nhid 4 metric 7", ""},
+	{"nexthop add id 9 encap ip id 5 dst 10.0.0.9 dev v0", "", "nexthop id 9 dev v0: it has attributes"},
+	{"nexthop add id 10 group 5/9", "", "nexthop id 10 group 5/9: it has attributes"},
+	{"route add 10.12.0.0/16 nhid 9", "", "route 10.12.0.0/16 nhid 9: it has attributes"},
 	{"route add 10.9.0.0/16 nexthop via 10.0.0.1 weight 2 nexthop dev v1",
 		"route 10.9.0.0/16 nexthop via 10.0.0.1 dev v0 weight 2 nexthop dev v1", ""},
 	{"-6 route add 2001:db8:8::/48 nexthop via 2001:db8::7 dev v0 nexthop via fe80::7 dev v1 weight 3",
@@ -151,6 +160,9 @@ func (s *State) lines() (lines []string) {
 	}
 	for _, n := range s.Neighbors {
 		lines = append(lines, n.String())
+	}
+	for _, o := range s.Nexthops {
+		lines = append(lines, o.String())
 	}
 	for _, r := range s.Routes {
 		lines = append(lines, r.String())

@@ -392,7 +392,7 @@ func FuzzDecodeNexthop(f *testing.F) {
 	f.Add([]byte("\x02\x00\x4c\x00\x00\x00\x00\x00\x08\x00\x01\x00\x01\x00\x00\x4c\x0c\x00\x02\x00\x03\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if o, ok := decodeNexthop(body); ok {
-			_ = o.describe(func(int32) string { return "v0" }).String()
+			_ = o.unpack(func(int32) string { return "v0" }).String()
 		}
 	})
 }

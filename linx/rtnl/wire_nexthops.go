@@ -2,7 +2,6 @@ package rtnl
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -55,32 +54,29 @@ func (o *nexthop) sort() {
 	slices.SortFunc(o.members, func(a, b member) int { return cmp.Compare(a.id, b.id) })
 }
 
-func (o *nexthop) describe(name namer) described {
-	switch {
-	case o.blackhole:
-		return described(fmt.Sprintf("nexthop id %d blackhole", o.id))
-	case o.group():
-		var list []string
-		for _, m := range o.members {
-			list = append(list, NexthopMember{m.id, uint16(m.weight) + 1}.String())
+func (o *nexthop) unpack(name namer) Nexthop {
+	u := Nexthop{ID: o.id, Blackhole: o.blackhole}
+	if o.hop.link != 0 {
+		u.Gateway, u.Interface, u.OnLink = o.hop.gateway.addr(false), name(o.hop.link), o.hop.onlink
+	}
+	for _, m := range o.members {
+		weight := uint16(m.weight) + 1
+		if weight == 1 {
+			weight = 0 // as it can be left out
 		}
-		return described(fmt.Sprintf("nexthop id %d group %s", o.id, strings.Join(list, "/")))
+		u.Group = append(u.Group, NexthopMember{m.id, weight})
 	}
-	return describeNexthop(o.id, o.hop, name)
+	return u
 }
 
-func describeNexthop(id uint32, h hop, name namer) described {
-	return described(fmt.Sprintf("nexthop id %d%s", id, way(h, name)))
+func describeNexthop(id uint32, h hop, name namer) Nexthop {
+	o := nexthop{id: id, hop: h}
+	return o.unpack(name)
 }
 
-func describeHop(h hop, name namer) described { return described("nexthop" + way(h, name)) }
-
-func way(h hop, name namer) string {
-	u := h.unpack(false, name)
-	if h.onlink {
-		return u.words() + " onlink"
-	}
-	return u.words()
+// describeHop describes an object that has no id yet.
+func describeHop(h hop, name namer) described {
+	return described(strings.Replace(describeNexthop(0, h, name).String(), " id 0", "", 1))
 }
 
 // Of linux/nexthop.h.
