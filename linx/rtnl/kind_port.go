@@ -7,11 +7,12 @@ import (
 )
 
 // BridgePort is how an interface behaves as a port of a bridge, which is its Master. All can be changed in
-// place. Of the settings that begin with No, the kernel's default is on.
+// place. Of the settings that begin with No, the kernel's default is on. The state in the spanning tree
+// protocol is none of them: the kernel, or who speaks the protocol, sets it again whenever it sees fit.
+//
+// What is not asked for any more goes back to the kernel's default, if the interface was made here. Otherwise
+// it stays, until the interface leaves the bridge: that forgets all.
 type BridgePort struct {
-	// State is that of the spanning tree protocol. Zero: the kernel sees to it. With a state asked for, it
-	// should be the only one to do so: the bridge's STP off, and the interface up.
-	State PortState `json:"state,omitempty"`
 	// Cost is what STP reckons, from 1 to 65535. 0: by the interface's speed.
 	Cost uint32 `json:"cost,omitempty"`
 	// Priority is that of STP, up to 63. 0: 32; negative: 0.
@@ -50,23 +51,8 @@ type BridgePort struct {
 	Locked bool `json:"locked,omitempty"`
 }
 
-// PortState is the state of a bridge's port in the spanning tree protocol.
-type PortState string
-
-const (
-	PortDisabled   PortState = "disabled"
-	PortListening  PortState = "listening"
-	PortLearning   PortState = "learning"
-	PortForwarding PortState = "forwarding"
-	PortBlocking   PortState = "blocking"
-)
-
-// portStates begins with what stands for none asked for.
-var portStates = []word{{"", 255}, {"disabled", 0}, {"listening", 1}, {"learning", 2}, {"forwarding", 3}, {"blocking", 4}}
-
 func (p *BridgePort) settings() []setting {
 	return []setting{
-		{"state", unix.IFLA_BRPORT_STATE, oneOf(&p.State, portStates).numbered(), loose},
 		{"cost", unix.IFLA_BRPORT_COST, u32(&p.Cost).within(1, 65535), loose},
 		{"priority", unix.IFLA_BRPORT_PRIORITY, u16(&p.Priority).or(32).within(0, 63), 0},
 		{"hairpin", unix.IFLA_BRPORT_MODE, yes(&p.Hairpin).saying("on"), 0},
@@ -123,6 +109,6 @@ func putPortChange(b *rtnetlink.Batch, want, seen, last *BridgePort) {
 	putInfo(b, unix.IFLA_INFO_SLAVE_KIND, "bridge", unix.IFLA_INFO_SLAVE_DATA, list, put, nil)
 }
 
-// decodePort reads an IFLA_INFO_SLAVE_DATA of the IFLA_INFO_SLAVE_KIND bridge. State and Cost are always there,
-// as the kernel has them by no constant default.
+// decodePort reads an IFLA_INFO_SLAVE_DATA of the IFLA_INFO_SLAVE_KIND bridge. Cost is always there, as it has no
+// constant default.
 func decodePort(p *BridgePort, data []byte) { getSettings(p.settings(), data, nil) }

@@ -213,7 +213,6 @@ func TestBadKinds(t *testing.T) {
 		"delay":                {Link{Kind: KindBond, Bond: Bond{MIIMonitor: 100, UpDelay: 250}}, "would make it 200"},
 		"delay of nothing":     {Link{Kind: KindBond, Bond: Bond{UpDelay: 250}}, "without miimon"},
 		"actor":                {Link{Kind: KindBond, Bond: Bond{ADActorSystem: MAC{1}}}, "lowest bit"},
-		"port state":           {Link{Port: BridgePort{State: "on"}}, "disabled, listening, learning, forwarding, blocking"},
 		"port cost":            {Link{Port: BridgePort{Cost: 65536}}, "1 to 65535"},
 		"port priority":        {Link{Port: BridgePort{Priority: 64}}, "0 to 63"},
 	} {

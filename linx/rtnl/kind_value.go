@@ -244,11 +244,10 @@ func (v bit) get(data []byte, _ namer) {
 
 // choice is one of several words. Of their list the first is the kernel's default.
 type choice[T ~string] struct {
-	at      *T
-	wire    wire
-	from    []word
-	numbers bool // ip(8) takes the kernel's
-	lone    T    // cannot be changed to, nor from
+	at   *T
+	wire wire
+	from []word
+	lone T // cannot be changed to, nor from
 }
 
 type word struct {
@@ -270,19 +269,12 @@ func (c choice[T]) stuck(seen value) bool {
 	return c.lone != "" && (*c.at == c.lone) != (*seen.(choice[T]).at == c.lone)
 }
 
-func (c choice[T]) numbered() choice[T] { c.numbers = true; return c }
-
 func (c choice[T]) asked() bool           { return *c.at != "" }
 func (c choice[T]) clear()                { *c.at = "" }
 func (c choice[T]) set(from value)        { *c.at = *from.(choice[T]).at }
 func (c choice[T]) same(other value) bool { return c.text() == other.(choice[T]).text() }
 
-func (c choice[T]) argument() string {
-	if c.numbers {
-		return " " + strconv.FormatUint(uint64(c.kernel()), 10)
-	}
-	return " " + c.text()
-}
+func (c choice[T]) argument() string { return " " + c.text() }
 
 func (c choice[T]) text() string {
 	if *c.at == "" {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -181,7 +182,63 @@ func (k *kernel) ipSettings(name string) map[string]any {
 	maps.Copy(all, links[0].Info.Port)
 	maps.DeleteFunc(all, func(key string, _ any) bool {
 		return strings.HasSuffix(key, "_timer") || strings.HasSuffix(key, "_id") || strings.HasPrefix(key, "root") ||
-			strings.HasPrefix(key, "topology") || key == "used_bc_queue_len" || key == "bcqueuelenused"
+			strings.HasPrefix(key, "topology") || key == "id" || key == "no" || strings.HasPrefix(key, "designated")
 	})
 	return all
+}
+
+// TestPortsOnTheKernel: what ip(8) shows of a port of ours is what it shows of another that was told our words.
+func TestPortsOnTheKernel(t *testing.T) {
+	k := newKernel(t, Options{})
+	bridge := Link{Name: "br0", Kind: KindBridge}
+	for _, port := range []BridgePort{
+		{},
+		{Cost: 7, Priority: 5, Hairpin: true, Guard: true, RootBlock: true, FastLeave: true, NoLearning: true, NoFlood: true,
+			NoMulticastFlood: true, NoBroadcastFlood: true, MulticastToUnicast: true, MulticastRouter: 2, GroupForwardMask: 8,
+			ProxyARP: true, NeighborSuppression: true, Isolated: true},
+		{Cost: 7, Priority: -1, MulticastRouter: -1, Locked: true, NoLearning: true},
+		{Cost: 2}, // what a veth has
+	} {
+		state := State{Links: []Link{{Name: "p0", Kind: KindVeth, Veth: Veth{Peer: "p1"}, Master: "br0", Port: port}, bridge}}
+		k.converge(state)
+		k.settled(state)
+		if !testns.HasIP() {
+			continue
+		}
+		k.run("link set p1 nomaster") // and by the defaults again
+		k.run("link set p1 master br0")
+		if port != (BridgePort{}) {
+			k.run("link set dev p1" + port.words())
+		}
+		got, want := k.ipSettings("p0"), k.ipSettings("p1")
+		want["link"] = "p1"
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v is\n\t%v\nnot\n\t%v", port, got, want)
+		}
+	}
+}
+
+// TestTunsOnTheKernel: what ip(8) shows of a tun of ours is what it shows of one that it has made of our words.
+func TestTunsOnTheKernel(t *testing.T) {
+	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("no tun here: ", err)
+	}
+	f.Close()
+	k := newKernel(t, Options{})
+	for _, tun := range []Tun{
+		{Mode: TunIP},
+		{Mode: TunEthernet, User: -1, Group: 5, PacketInfo: true, VNetHeader: true, MultiQueue: true},
+	} {
+		l := Link{Name: "x", Kind: KindTun, Tun: tun, Recreate: true}
+		k.converge(State{Links: []Link{l}})
+		k.settled(State{Links: []Link{l}})
+		if testns.HasIP() {
+			k.run("tuntap add dev y" + strings.TrimPrefix(l.settings(), " type tun"))
+			if got, want := k.ipSettings("x"), k.ipSettings("y"); !reflect.DeepEqual(got, want) {
+				t.Errorf("%v is\n\t%v\nnot\n\t%v", l, got, want)
+			}
+			k.run("link del y")
+		}
+	}
 }
