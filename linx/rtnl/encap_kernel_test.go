@@ -284,3 +284,21 @@ func TestEncapOfWays(t *testing.T) {
 		}
 	}
 }
+
+// TestObserveEncap: what can be said is, the rest in words.
+func TestObserveEncap(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.encaps(t, "IPv6")
+	k.run("-6 route add 2001:db8:1::/48 encap seg6 mode inline segs fc00::1,fc00::2 dev v0 proto static")
+	k.run("-6 route add 2001:db8:2::/48 encap seg6local action End dev v0 proto static")
+	state, unsaid, err := k.src.Observe(t.Context())
+	if err != nil || len(state.Routes) != 1 || len(unsaid) != 1 {
+		t.Fatal(state.Routes, unsaid, err)
+	}
+	if got := state.Routes[0].String(); got != "route 2001:db8:1::/48 encap seg6 mode inline segs fc00::1,fc00::2 dev v0" {
+		t.Error(got)
+	}
+	if !strings.HasPrefix(unsaid[0], "route 2001:db8:2::/48 encap seg6local ... dev v0: ") {
+		t.Error(unsaid)
+	}
+}

@@ -160,3 +160,41 @@ func TestExtraDetail(t *testing.T) {
 		}
 	}
 }
+
+// TestTakeOverDetail: another's route is named with all it has, and goes.
+func TestTakeOverDetail(t *testing.T) {
+	for _, family := range []struct{ option, dst, via string }{
+		{"-4 ", "10.1.0.0/16", "10.0.0.1"}, {"-6 ", "2001:db8:1::/48", "2001:db8::1"},
+	} {
+		for _, has := range []string{
+			"via " + family.via + " advmss 1300 rtt 50 cwnd 8 mtu lock 1400 congctl reno",
+			"encap ip id 7 dst 10.9.0.1 ttl 9 via " + family.via,
+			"encap seg6 mode encap segs fc00::1 dev v0 hoplimit 9",
+		} {
+			k := newKernel(t, Options{Conflict: TakeOver})
+			k.encaps(t, "IPv"+family.option[1:2])
+			k.addAddress("v0", "10.0.0.2/24")
+			k.addAddress("v0", "2001:db8::2/64")
+			k.run(family.option + "route add " + family.dst + " " + has + " proto static")
+			state := State{Routes: []Route{{Dst: pfx(family.dst), Gateway: ipa(family.via)}}}
+			k.wantApplied(k.converge(state), "update "+state.Routes[0].String())
+			k.settled(state)
+			if got := k.ipRoutes("main"); len(got) != 1 {
+				t.Errorf("%s: %v", has, got)
+			}
+		}
+	}
+}
+
+// TestTCPUsecTS: ip(8) 6.1.0 does not know it.
+func TestTCPUsecTS(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := State{Routes: []Route{{Dst: pfx("10.1.0.0/16"), Interface: "v0", TCPUsecTS: true, ECN: true}}}
+	if r := k.pass(state); len(r.Failed) == 1 && errors.Is(r.Failed[0].Err, unix.EINVAL) {
+		t.Skip("this kernel is older than Linux 6.7, which has tcp_usec_ts")
+	}
+	k.settled(state)
+	state = State{Routes: []Route{{Dst: pfx("10.1.0.0/16"), Interface: "v0", ECN: true}}}
+	k.wantApplied(k.converge(state), "update "+state.Routes[0].String())
+	k.settled(state)
+}
