@@ -84,6 +84,14 @@ func TestAdjustedByAnother(t *testing.T) {
 	k.run("link property del dev v0 altname wan")
 	k.wantApplied(k.converge(State{}), "update link v0 txqueuelen 1000", "delete link property dev v0 altname lan")
 	k.wantLink("v0 mtu 1300 up type veth")
+	// A value of ours that was not the last one is another's by now.
+	k.run("link set v0 mtu 1500")
+	k.converge(State{Links: []Link{{Name: "v0", MTU: 1400}}})
+	k.converge(State{Links: []Link{{Name: "v0", MTU: 1450}}})
+	k.run("link set v0 mtu 1400")
+	k.settled(State{})
+	k.wantLink("v0 mtu 1400 up type veth")
+	k.run("link set v0 mtu 1300")
 	// One that has got another's name is not looked for.
 	k.converge(State{Links: []Link{{Name: "v0", MTU: 1400}}})
 	k.run("link set v0 name w0")

@@ -108,7 +108,7 @@ func (l *Link) fault() error {
 	case l.Kind != "" && strings.Contains(l.Name, "%"):
 		return fmt.Errorf("name %q: the kernel would put a number in place of the %%", l.Name)
 	case l.Kind == "" && l.Recreate:
-		return errors.New("Recreate without a Kind; what is there already is not deleted")
+		return errors.New("it has Recreate, but no Kind; what is there already is not deleted")
 	case l.MTU > math.MaxInt32:
 		return fmt.Errorf("MTU %d is out of range; at most %d", l.MTU, math.MaxInt32)
 	case l.Address[0]&1 != 0:

@@ -28,7 +28,7 @@ func TestBadLinks(t *testing.T) {
 		"no name":              {[]Link{{}}, "links[0]: no Name"},
 		"name too long":        {[]Link{{Name: "a234567890123456"}}, "at most 15"},
 		"format":               {[]Link{{Name: "br%d", Kind: KindBridge}}, "a number in place of the %"},
-		"recreated eth0":       {[]Link{{Name: "eth0", Recreate: true}}, "Recreate without a Kind"},
+		"recreated eth0":       {[]Link{{Name: "eth0", Recreate: true}}, "it has Recreate, but no Kind"},
 		"MTU":                  {[]Link{{Name: "eth0", MTU: 1 << 31}}, "at most 2147483647"},
 		"group address":        {[]Link{{Name: "eth0", Address: MAC{1}}}, "a group's"},
 		"state":                {[]Link{{Name: "eth0", Admin: 3}}, "Up and Down are"},
