@@ -86,8 +86,8 @@ func (plan *difference) steps(p *pass) [][]reconcile.Op {
 	step(opsOf(plan.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) }))
 	certain := without(plan.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
 	step(opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
-	step(opsOf(plan.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.unpack(p.name)) }))
-	step(opsOf(plan.oldObjects, func(o *nexthop) reconcile.Op { return op(Delete, o.unpack(p.name)) }))
+	step(opsOf(plan.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
+	step(opsOf(plan.oldObjects, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
 	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
 	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
 	step(opsOf(plan.restores, p.changeOp))

@@ -101,7 +101,7 @@ func (p *pass) changeNexthops(ctx context.Context, list []rehop, led map[uint32]
 	object := func(r rehop) *nexthop { return &nexthop{id: r.id, hop: r.to, protocol: p.survey.protocol} }
 	skip := func(r rehop, err error) {
 		refused[r.to] = err
-		p.skipped(op(Update, object(r).unpack(p.name)), err)
+		p.skipped(op(Update, object(r).describe(p.name)), err)
 	}
 	ids := make(map[uint32]nexthop)
 	for _, r := range list {
@@ -125,7 +125,7 @@ func (p *pass) changeNexthops(ctx context.Context, list []rehop, led map[uint32]
 		func(b *rtnetlink.Batch, k int) { putNexthop(b, unix.NLM_F_REPLACE, object(list[k])) },
 		func(k int, err error) {
 			r := list[k]
-			p.done(op(Update, object(r).unpack(p.name)), err)
+			p.done(op(Update, object(r).describe(p.name)), err)
 			if err != nil {
 				p.round.again = p.round.again || gone(err)
 				refused[r.to] = err
@@ -158,7 +158,7 @@ func (p *pass) createNexthops(ctx context.Context, hops []hop, refused map[hop]e
 		func(b *rtnetlink.Batch, k int) { putNexthop(b, unix.NLM_F_CREATE|unix.NLM_F_EXCL, &objects[k]) },
 		func(k int, err error) {
 			o := &objects[k]
-			p.done(op(Create, o.unpack(p.name)), err)
+			p.done(op(Create, o.describe(p.name)), err)
 			if err != nil {
 				p.round.again = p.round.again || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENODEV)
 				refused[o.hop] = err
@@ -168,7 +168,7 @@ func (p *pass) createNexthops(ctx context.Context, hops []hop, refused map[hop]e
 		},
 		func(k int, err error) {
 			refused[objects[k].hop] = err
-			p.skipped(op(Create, objects[k].unpack(p.name)), err)
+			p.skipped(op(Create, objects[k].describe(p.name)), err)
 		})
 }
 
@@ -183,7 +183,7 @@ func (p *pass) dropObjects(ctx context.Context, list []nexthop) error {
 	for _, o := range list {
 		ids[o.id] = o
 	}
-	skipped := func(o nexthop, err error) { p.skipped(op(Delete, o.unpack(p.name)), err) }
+	skipped := func(o nexthop, err error) { p.skipped(op(Delete, o.describe(p.name)), err) }
 	busy, err := p.readUsers(ctx, ids)
 	if err != nil {
 		for _, o := range list {
@@ -209,7 +209,7 @@ func (p *pass) dropObjects(ctx context.Context, list []nexthop) error {
 				p.round.again = true
 				return
 			}
-			p.done(op(Delete, old[k].unpack(p.name)), err)
+			p.done(op(Delete, old[k].describe(p.name)), err)
 		},
 		func(k int, err error) { skipped(old[k], err) })
 }
@@ -249,7 +249,7 @@ func (p *pass) readUsersOnce(ctx context.Context, ids map[uint32]nexthop, busy m
 			if o.protocol == p.survey.protocol {
 				busy[m.id] = true
 			} else {
-				used[m.id] = &ConflictError{Holder: o.unpack(nil), Protocol: int(o.protocol)}
+				used[m.id] = &ConflictError{Holder: o.describe(nil), Protocol: int(o.protocol)}
 			}
 		}
 		before, ok := ids[o.id]

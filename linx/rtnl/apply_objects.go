@@ -160,7 +160,7 @@ func (p *pass) removeObjects(ctx context.Context, plan *difference) error {
 			continue
 		}
 		for i := range list {
-			p.skipped(op(Delete, list[i].unpack(p.name)), err)
+			p.skipped(op(Delete, list[i].describe(p.name)), err)
 		}
 	}
 	return err

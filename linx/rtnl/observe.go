@@ -117,7 +117,9 @@ func (p *pass) readNexthops(ctx context.Context) error {
 		}
 		return nil
 	})
-	p.source.objects = len(n.ours)+len(p.survey.oldObjects) > 0
+	if err == nil {
+		p.source.objects = len(n.ours)+len(p.survey.oldObjects) > 0
+	}
 	return p.explain("reading nexthop objects", err)
 }
 

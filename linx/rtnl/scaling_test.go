@@ -81,6 +81,34 @@ func TestScaling(t *testing.T) {
 	}
 }
 
+// TestScalingOfWays: routes that lead several ways, or follow a nexthop object, cost no allocation either where
+// they are in place.
+func TestScalingOfWays(t *testing.T) {
+	const n = 2000
+	for name, route := range map[string]Route{
+		"IPv4": {NextHops: ways("10.0.0.1", "10.0.0.3*7", "10.0.0.4")}, "object": {NextHopID: 5},
+		"IPv6": {NextHops: ways("2001:db8::1", "2001:db8::3*7", "2001:db8::4")},
+	} {
+		k := newNexthops(t, Options{})
+		state := many(n, name == "IPv6", 0)
+		state.Nexthops = []Nexthop{viaObject(5, "10.0.0.1")}
+		for i := range state.Routes {
+			route.Dst = state.Routes[i].Dst
+			state.Routes[i] = route
+		}
+		if name == "IPv6" {
+			state.Addresses = append(state.Addresses, home...)
+		}
+		k.converge(state)
+		k.settled(state)
+		if e := k.measure(func() { k.settled(state) }); e.allocations > 200 {
+			t.Errorf("%s: %d allocations for %d routes", name, e.allocations, n)
+		}
+		k.last = LastApplied{} // IPv6: whose they are is known by the first of each
+		k.settled(state)
+	}
+}
+
 // linear checks the efforts for n, 2n and 4n: the second step is twice as long as the first one. (Squares: four
 // times.)
 func linear(t *testing.T, what string, once, twice, fourTimes int) {

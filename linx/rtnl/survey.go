@@ -153,10 +153,7 @@ func (s *survey) seeRoute(r *route, hops []hop) {
 		return // seen before, or nobody's concern
 	}
 	if !merged {
-		f := found{route: *r, at: i, single: r.v6}
-		if len(hops) > 0 {
-			f.hops = append(f.hops, hops...)
-		}
+		f := found{route: *r, at: i, single: r.v6, hops: hops}
 		s.see(&f, own)
 		return
 	}
@@ -223,7 +220,7 @@ func (s *survey) see(f *found, own bool) {
 		s.nexthops.lead(f.object, s.destined(f.at))
 	}
 	if f.at < 0 {
-		s.left = append(s.left, *f)
+		s.left = append(s.left, f.kept())
 		return
 	}
 	f.right = s.right(f, own)
@@ -239,16 +236,23 @@ func (s *survey) see(f *found, own bool) {
 			s.stand(f.at, how)
 		}
 		if !own {
-			s.theirs = append(s.theirs, *f)
+			s.theirs = append(s.theirs, f.kept())
 		}
 	case f.doubt: // a foreign one does no harm to ours, nor does the attempt to delete it
-		s.left = append(s.left, *f)
-		s.theirs = append(s.theirs, *f)
+		s.left = append(s.left, f.kept())
+		s.theirs = append(s.theirs, f.kept())
 	case own:
-		s.extra = append(s.extra, *f)
+		s.extra = append(s.extra, f.kept())
 	default:
-		s.theirs = append(s.theirs, *f)
+		s.theirs = append(s.theirs, f.kept())
 	}
+}
+
+// kept is f with hops of its own.
+func (f *found) kept() found {
+	k := *f
+	k.hops = slices.Clone(f.hops)
+	return k
 }
 
 // hopOnly is f without the protocol, of which one cannot be sure.

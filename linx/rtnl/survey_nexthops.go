@@ -52,7 +52,7 @@ func (s *survey) diffObjects(d *difference, policy ConflictPolicy, name namer) {
 	for i := range s.oldObjects {
 		o := &s.oldObjects[i]
 		if err := s.used[o.id]; err != nil {
-			d.failed = append(d.failed, reconcile.Failure{Op: op(Delete, o.unpack(name)), Err: err})
+			d.failed = append(d.failed, reconcile.Failure{Op: op(Delete, o.describe(name)), Err: err})
 		} else {
 			d.oldObjects = append(d.oldObjects, *o)
 		}
@@ -76,7 +76,7 @@ func (s *survey) diffObject(d *difference, i int32, policy ConflictPolicy, name 
 	case right: // to be made ours, which changes nothing for others
 		d.objectUpdates = append(d.objectUpdates, i)
 	case seen.strange, !mine && policy != TakeOver:
-		conflict := &ConflictError{Holder: seen.unpack(name), Protocol: int(seen.protocol)}
+		conflict := &ConflictError{Holder: seen.describe(name), Protocol: int(seen.protocol)}
 		if seen.strange {
 			conflict.Reason = "it has attributes that this package cannot name, or is none of IPv4"
 		}

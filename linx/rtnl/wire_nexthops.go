@@ -69,14 +69,17 @@ func (o *nexthop) unpack(name namer) Nexthop {
 	return u
 }
 
-func describeNexthop(id uint32, h hop, name namer) Nexthop {
+// describe gives o in words, which are comparable, as the object of an op has to be.
+func (o *nexthop) describe(name namer) described { return described(o.unpack(name).String()) }
+
+func describeNexthop(id uint32, h hop, name namer) described {
 	o := nexthop{id: id, hop: h}
-	return o.unpack(name)
+	return o.describe(name)
 }
 
 // describeHop describes an object that has no id yet.
 func describeHop(h hop, name namer) described {
-	return described(strings.Replace(describeNexthop(0, h, name).String(), " id 0", "", 1))
+	return described(strings.Replace(string(describeNexthop(0, h, name)), " id 0", "", 1))
 }
 
 // Of linux/nexthop.h.
