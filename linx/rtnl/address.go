@@ -46,7 +46,8 @@ type Address struct {
 	// or half over.
 	ValidLifetime Lifetime `json:"validLifetime,omitempty"`
 	// PreferredLifetime is how long it may be the source of new connections without us, and is renewed in
-	// the same way. 0: as long as it is valid.
+	// the same way. 0: as long as it is valid. Of an IPv4 address that is valid forever the kernel does not
+	// count it.
 	PreferredLifetime Lifetime `json:"preferredLifetime,omitempty"`
 	// Deprecated has it valid, and not the source of new connections if there is another one.
 	Deprecated bool `json:"deprecated,omitempty"`

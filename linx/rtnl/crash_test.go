@@ -24,6 +24,8 @@ const crashNamespace, crashLedger = "LINX_RTNL_CRASH_NAMESPACE", "LINX_RTNL_CRAS
 // crashState is one of the states that the process to be killed goes through.
 func crashState(n int) State {
 	s := State{Addresses: []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64"), on("v1", fmt.Sprintf("10.7.%d.1/24", n%3))}}
+	s.Addresses[0].Label, s.Addresses[0].Metric = fmt.Sprintf("v0:%d", n%2), uint32(n%3)
+	s.Addresses[1].ValidLifetime = hour * Lifetime(1+n%2)
 	for i := range 50 {
 		s.Routes = append(s.Routes,
 			Route{Dst: pfx(fmt.Sprintf("10.%d.0.0/16", 10+(n+i)%60)), Gateway: ipa(fmt.Sprintf("10.0.0.%d", 10+n%2))},

@@ -38,9 +38,10 @@
 // more is deleted only under the name that it was given.
 //
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. When a
-// route expires is not compared, nor what the kernel takes from a router's advertisements. One that is otherwise, in the place of a
-// desired one, is a *ConflictError in Report.Failed. Rules are never in each other's place: of two that
-// differ in who made them alone, the kernel keeps both.
+// route expires is not compared, nor what the kernel takes from a router's advertisements. An address may have
+// more than is asked for, but not live longer. One that is otherwise, in the place of a desired one, is a
+// *ConflictError in Report.Failed. Rules are never in each other's place: of two that differ in who made them
+// alone, the kernel keeps both.
 //
 // # What waits
 //
@@ -48,7 +49,8 @@
 // does not exist, an IPv6 address in duplicate address detection (a route whose source it is, too), a
 // gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are known by
 // name, wherever that goes. An IPv6 address of ours that another host has is in Report.Failed, and tried
-// again by a pass a minute later, since nothing tells when that host has gone.
+// again by a pass a minute later, since nothing tells when that host has gone. What went with an interface that
+// was down is made again at once: nobody keeps undoing that.
 //
 // # How interfaces change
 //
@@ -64,6 +66,21 @@
 // What others change of an interface that is down, the kernel does not always tell: then the timer finds it.
 // The kernel has no guard for deleting an interface: each is looked at once more right before, and what
 // remains is the time between two messages.
+//
+// # How addresses change
+//
+// Lifetimes, Metric and, for IPv6, the flags of an address are changed in place. The kernel replaces all that
+// can be replaced, the mark of who made it too, and looks at nobody's: so an address is read once more right
+// before, what is to stay is named, and one that is no longer as it was is left to the next round. What
+// remains is the time between two messages.
+//
+// For anything else an address goes, and comes back at once. Meanwhile an IPv4 one has a stand-in, of the same
+// host and mostly of length 32, so that no route goes with it; where the kernel keeps no IFA_PROTO it has none,
+// as that could be left behind, and there a crash between the two makes ours another's. An IPv6 one is gone for
+// a moment, which takes the routes along that have it for their source.
+//
+// A lifetime is renewed once half of it is over, for as long as the address is desired. Only what is or was
+// asked for is changed: an adopted address keeps the metric that it has.
 //
 // # How routes change
 //
@@ -96,10 +113,9 @@
 // Some consequences of a change cannot be prevented, only known. Deleting the last IPv4 address of an
 // interface takes all IPv4 routes over it, and deleting any address the routes that have it for a source,
 // whoever's they are; ours come back in the same pass. An IPv4 address that has another's secondaries is
-// not deleted unless promote_secondaries is on. An address whose length changes goes before it comes
-// back. Deleting an address has no guard in the kernel: between the last look at it and its deletion,
-// another may have made it theirs. The same holds for a neighbour, and for changing one. For the same
-// reason, an interface renamed in the very moment between a look at its name and the change is changed
+// not deleted unless promote_secondaries is on, nor replaced. Deleting an address has no guard in the kernel:
+// between the last look at it and its deletion, another may have made it theirs. The same holds for a
+// neighbour, and for changing either. For the same reason, an interface renamed in the very moment between a look at its name and the change is changed
 // under its new name; the next pass repairs that.
 //
 // With an IPv6 address goes a route of its network over its interface: of several, the one of the lowest
