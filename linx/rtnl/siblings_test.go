@@ -92,3 +92,20 @@ func TestSiblingBehindOurs(t *testing.T) {
 	k.run("-6 route append 2001:db8:1::/48 via 2001:db8::8 metric 5 proto 76") // ours, lost from the ledger
 	k.wantApplied(k.pass(state), "delete route 2001:db8:1::/48 via 2001:db8::8 dev v0 metric 5")
 }
+
+// TestAdoptSomeWays: of several ways that others have, those become ours that can, and the rest is enough as
+// it is. The kernel makes all ways of a request or none, so one that is there must not be in it.
+func TestAdoptSomeWays(t *testing.T) {
+	k := newKernel(t, Options{Conflict: Adopt})
+	k.addAddress("v0", "2001:db8::2/64")
+	for _, way := range []string{"2001:db8::8 proto bird", "2001:db8::9 proto static", "2001:db8::a proto static"} {
+		k.run("-6 route append 2001:db8:1::/48 metric 5 via " + way)
+	}
+	state := State{Routes: []Route{{Dst: pfx("2001:db8:1::/48"), Metric: 5,
+		NextHops: []NextHop{{Gateway: ipa("2001:db8::8")}, {Gateway: ipa("2001:db8::9")}}}}}
+	k.converge(state)
+	k.settled(state)
+	for _, way := range []string{"2001:db8::8 proto 76", "2001:db8::9 proto static", "2001:db8::a proto static"} {
+		k.run("-6 route del 2001:db8:1::/48 metric 5 via " + way)
+	}
+}

@@ -202,6 +202,8 @@ func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*chan
 				p.lost(olds[k].found)
 				if !olds[k].found.merged {
 					leave(c)
+				} else {
+					c.keep(&olds[k].found.hop)
 				}
 			default:
 				c.left = true
@@ -219,6 +221,15 @@ func (p *pass) dropOlds(ctx context.Context, changes []*change, taken func(*chan
 		}
 	}
 	return nil
+}
+
+// keep leaves out a way that turned out to be another's, and stays: the kernel makes all ways of a route, or
+// none.
+func (c *change) keep(other *hop) {
+	c.held = true
+	c.lack = without(c.lack, func(h hop) bool {
+		return h.gateway == other.gateway && (h.link == 0 || h.link == other.link)
+	})
 }
 
 // takeBack deletes routes of ours that stood in for others.

@@ -24,7 +24,7 @@ func TestWitness(t *testing.T) {
 	know(newWitness(t, testns.New(t)), wishes)
 	fewChecks(t, 20)
 	rapid.Check(t, func(t *rapid.T) {
-		w := newWorld(t, wishes)
+		w := newWorld(t)
 		defer w.close()
 		for _, s := range rapid.SliceOfN(drawStep(wishes), 1, 8).Draw(t, "steps") {
 			w.step(s)
@@ -212,7 +212,7 @@ type world struct {
 	mine    map[string]string // what is ours and shows no protocol: by place, how we made it
 }
 
-func newWorld(t *rapid.T, wishes []*wish) *world {
+func newWorld(t *rapid.T) *world {
 	n, err := testns.Open()
 	if err != nil {
 		t.Fatal(err)
