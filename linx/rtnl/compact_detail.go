@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// detail is what few routes have, and many that have it have alike. Each is kept once, behind a unique.Handle,
-// so that a route stays small and two are compared by one word.
+// detail is what few routes have, and many that have it have alike. Each is kept once, behind a
+// unique.Handle, so that a route stays small and two are compared by one word.
 type detail struct {
 	source     ip
 	metrics    metrics
@@ -47,8 +47,8 @@ func (r *route) unpackDetail(u *Route) {
 	u.Preference = preferenceOf(d.preference)
 }
 
-// agrees says whether seen has the detail that want asks for, and no other. What the kernel fills in is what a
-// router advertises of itself: a hop limit, an MTU, a preference.
+// agrees says whether seen has the detail that want asks for, and no other. What the kernel fills in is what
+// a router advertises of itself: a hop limit, an MTU, a preference.
 func (want *route) agrees(seen *route) bool {
 	if seen.detail == want.detail || seen.protocol != unix.RTPROT_RA {
 		return seen.detail == want.detail

@@ -25,8 +25,8 @@ type Encap struct{ handle unique.Handle[encap] }
 
 // MPLS pushes labels (RFC 3032).
 type MPLS struct {
-	// Labels are the labels, the outermost first, 1 to 30 of at most 20 bits each; 3, the implicit null label,
-	// is never on a packet.
+	// Labels are pushed so that the first is the outermost: 1 to 30, of at most 20 bits each. 3, the implicit
+	// null label, is never on a packet.
 	Labels []uint32
 	// TTL is that of the labels. 0: as net.mpls.ip_ttl_propagate has it.
 	TTL uint8
@@ -70,8 +70,8 @@ func (m SEG6Mode) String() string {
 	return "SEG6Mode(" + strconv.Itoa(int(m)) + ")"
 }
 
-// IPTunnel tells the route's interface, a tunnel of mode "external" (such as a vxlan, gre or geneve one), where
-// its other end is.
+// IPTunnel tells the route's interface, a tunnel of mode "external" (such as a vxlan, gre or geneve one),
+// where its other end is.
 type IPTunnel struct {
 	// Dst is the other end, and Src the local one, of the same family. Zero Src: the kernel chooses.
 	Dst, Src netip.Addr

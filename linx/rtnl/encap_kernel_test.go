@@ -61,8 +61,8 @@ func (k *kernel) encaps(t *testing.T, family string) (list []Encap) {
 	return list
 }
 
-// TestEncapOnKernel: each is made, seen by ip(8), pasted to ip(8) the same, and changed to each other one and to
-// none, without a gap.
+// TestEncapOnKernel: each is made, seen by ip(8), pasted to ip(8) the same, and changed to each other one and
+// to none, without a gap.
 func TestEncapOnKernel(t *testing.T) {
 	for family, hops := range map[string][]Route{
 		"IPv4": {{Gateway: ipa("10.0.0.1")}, {Interface: "v1"}},
@@ -210,8 +210,8 @@ func TestEncapNeedsNoObject(t *testing.T) {
 	}
 }
 
-// TestBehindRight: of two of ours in one place the right one stays, or is back before the other has gone, even
-// if the kernel cannot tell them apart by what the wrong one has not.
+// TestBehindRight: of two of ours in one place the right one stays, or is back before the other has gone,
+// even if the kernel cannot tell them apart by what the wrong one has not.
 func TestBehindRight(t *testing.T) {
 	tunnel := IPTunnel{ID: 7, Dst: ipa("10.9.0.1")}.Encap()
 	for _, c := range []struct {

@@ -110,7 +110,8 @@ func drawEncap(t *rapid.T, v6 bool) Encap {
 	return Encap{}
 }
 
-// TestEncapSeen: what is asked for is what is sent, seen, said and read again; two that differ are told apart.
+// TestEncapSeen: what is asked for is what is sent, seen, said and read again; two that differ are told
+// apart.
 func TestEncapSeen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := Route{Dst: pfx("2001:db8:1::/48"), Interface: "v0"}

@@ -47,9 +47,10 @@ var raceShapes = map[string][]Route{
 	},
 }
 
-// TestShapesUnderForeignWriter changes routes from shape to shape, while another writer keeps adding one of any
-// shape to the same places and deleting it. It always finds its own as it left it, and no deletion of ours
-// leaves a destination without a route, unless theirs went right before: that one was in our way, or enough.
+// TestShapesUnderForeignWriter changes routes from shape to shape, while another writer keeps adding one of
+// any shape to the same places and deleting it. It always finds its own as it left it, and no deletion of
+// ours leaves a destination without a route, unless theirs went right before: that one was in our way, or
+// enough.
 func TestShapesUnderForeignWriter(t *testing.T) {
 	for family, shapes := range raceShapes {
 		t.Run(family, func(t *testing.T) { raceShape(newKernel(t, Options{}), family, shapes) })

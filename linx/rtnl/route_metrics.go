@@ -12,8 +12,8 @@ import (
 // metrics are what the kernel calls so: numbers by RTAX_, where 0 says nothing.
 type metrics [unix.RTAX_MAX + 1]uint32
 
-// metricRules has, by RTAX_, ip(8)'s word for those that are plain numbers and the kernel's limit, above which
-// it would keep less than was asked for (net/ipv4/metrics.c).
+// metricRules has, by RTAX_, ip(8)'s word for those that are plain numbers, and the kernel's limit, above
+// which it would keep less than was asked for (net/ipv4/metrics.c).
 var metricRules = [...]struct {
 	word, unit string
 	limit      uint32 // 0: none
@@ -31,8 +31,8 @@ var metricRules = [...]struct {
 	unix.RTAX_FASTOPEN_NO_COOKIE: {word: "fastopen_no_cookie"},
 }
 
-// metrics gives those of a Route. A minimal RTO counts only when it is locked (tcp_rto_min in the kernel), and
-// ip(8) does so by itself.
+// metrics gives those of a Route. A minimal RTO counts only when it is locked (tcp_rto_min in the kernel),
+// and ip(8) does so by itself.
 func (r *Route) metrics() metrics {
 	return metrics{
 		unix.RTAX_LOCK: flag(r.MTULock, 1<<unix.RTAX_MTU) | flag(r.CongCtlLock, 1<<unix.RTAX_CC_ALGO) |
@@ -59,8 +59,8 @@ func flag(on bool, bit uint32) uint32 {
 	return 0
 }
 
-// unpack fills in what of r is a metric. What a Route cannot say is lost: measurements (rtt, rttvar, cwnd), and
-// locks of what nothing in the kernel changes.
+// unpack fills in what of r is a metric. What a Route cannot say is lost: measurements that TCP begins with
+// (rtt, rttvar, cwnd), and all other locks.
 func (m *metrics) unpack(r *Route) {
 	lock, features := m[unix.RTAX_LOCK], m[unix.RTAX_FEATURES]
 	r.MTU, r.MTULock = m[unix.RTAX_MTU], lock&(1<<unix.RTAX_MTU) != 0

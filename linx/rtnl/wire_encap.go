@@ -27,7 +27,8 @@ type encap struct {
 
 // What x/sys/unix lacks.
 const (
-	tunnelID, tunnelDst, tunnelSrc, tunnelTTL, tunnelTOS, tunnelFlagBits = 1, 2, 3, 4, 5, 6 // LWTUNNEL_IP_, LWTUNNEL_IP6_
+	// LWTUNNEL_IP_ and LWTUNNEL_IP6_
+	tunnelID, tunnelDst, tunnelSrc, tunnelTTL, tunnelTOS, tunnelFlagBits = 1, 2, 3, 4, 5, 6
 
 	tunnelCsum, tunnelKey, tunnelSeq = 0x01, 0x04, 0x08 // TUNNEL_
 
