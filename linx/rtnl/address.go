@@ -193,7 +193,7 @@ func (a *Address) fault4() error {
 	brd := a.Broadcast
 	switch {
 	case a.NoDAD, a.Home, a.ManageTempAddr:
-		return errors.New("NoDAD, Home and ManageTempAddr are for IPv6 only; leave them out")
+		return errors.New("an IPv4 address has no NoDAD, Home or ManageTempAddr, which are for IPv6 only; leave them out")
 	case a.ValidLifetime == 0 && a.PreferredLifetime != 0:
 		return errors.New("an IPv4 address that is valid forever is preferred as long; give ValidLifetime too, or Deprecated")
 	case brd.IsValid() && !brd.Is4(), brd.IsValid() && brd.IsUnspecified():
@@ -209,7 +209,7 @@ func (a *Address) fault4() error {
 func (a *Address) fault6() error {
 	switch {
 	case a.Broadcast.IsValid(), a.Label != "", a.Scope != ScopeDefault:
-		return errors.New("Broadcast, Label and Scope are for IPv4 only; leave them out")
+		return errors.New("an IPv6 address has no Broadcast, Label or Scope to choose, which are for IPv4 only; leave them out")
 	case a.ManageTempAddr && a.Prefix.Bits() != 64:
 		return fmt.Errorf("ManageTempAddr with the length %d; it takes 64", a.Prefix.Bits())
 	}
