@@ -15,13 +15,14 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/linx-go/linx-go/internal/testns"
+	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
 // TestWitness: whatever is desired, whatever others have and do, after each pass the namespace holds what is
 // desired and what is others', exactly, as ip(8) sees it. Many cases: -rapid.checks 5000.
 func TestWitness(t *testing.T) {
 	wishes := pool()
-	know(newWitness(t, testns.New(t)), wishes)
+	learn(newWitness(t, testns.New(t)), wishes)
 	fewChecks(t, 20)
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
@@ -47,9 +48,17 @@ func fewChecks(t *testing.T, n int) {
 	checks.Set(fmt.Sprint(n))
 }
 
+// learn gets to know all wishes, those that need an interface last.
+func learn(w witness, wishes []*wish) {
+	furnish(w)
+	links := slices.IndexFunc(wishes, func(w *wish) bool { return !strings.HasPrefix(w.words, "link ") })
+	know(w, wishes[:links])
+	w.batch(wishes[0].command("add"))
+	know(w, wishes[links:])
+}
+
 // know has ip(8) make each wish alone, to see how it shows that.
 func know(w witness, wishes []*wish) {
-	furnish(w)
 	base := w.look()
 	for family, six := range map[string]bool{"-4": false, "-6": true} {
 		var commands []string
@@ -150,6 +159,7 @@ func (s step) GoString() string {
 }
 
 var verbs = map[string][]string{
+	"link":     {"add", "set", "del"},
 	"address":  {"add", "add", "replace", "del"},
 	"route":    {"add", "append", "replace", "del"},
 	"neighbor": {"add", "replace", "del"},
@@ -157,7 +167,7 @@ var verbs = map[string][]string{
 }
 
 func drawStep(wishes []*wish) *rapid.Generator[step] {
-	kinds := rapid.SampledFrom([]string{"address", "address", "address", "neighbor", "neighbor", "rule",
+	kinds := rapid.SampledFrom([]string{"link", "link", "address", "address", "address", "neighbor", "neighbor", "rule",
 		"route", "route", "route", "route", "route", "route"})
 	wishFor := rapid.Custom(func(t *rapid.T) *wish {
 		kind := kinds.Draw(t, "kind")
@@ -175,6 +185,7 @@ func drawStep(wishes []*wish) *rapid.Generator[step] {
 			if rapid.Bool().Draw(t, "learned") {
 				d.tag = " stale"
 			}
+		case w.kind == "link":
 		case w.kind != "address" && d.verb != "del" || rapid.Bool().Draw(t, "any"):
 			if w.kind != "address" {
 				d.tag = rapid.SampledFrom([]string{" proto static", " proto bird"}).Draw(t, "protocol")
@@ -248,7 +259,7 @@ func (w *world) step(s step) {
 	}
 	seen := w.look()
 	w.disown(seen)
-	want, conflicts := w.predict(seen)
+	want, conflicts, waiting := w.predict(seen)
 	report := w.pass()
 	got := w.look()
 	if diff := differ(want, got); diff != "" {
@@ -259,8 +270,8 @@ func (w *world) step(s step) {
 			w.t.Fatalf("no conflict: %v", f)
 		}
 	}
-	if len(report.Failed) != conflicts || report.Converged != (conflicts == 0) {
-		w.t.Fatalf("not %d conflicts\nbefore:%s\nreport: %s", conflicts, list(seen), show(report))
+	if len(report.Failed) != conflicts || len(report.Pending) != waiting || report.Converged != (conflicts+waiting == 0) {
+		w.t.Fatalf("not %d conflicts, %d waiting\nbefore:%s\nreport: %s", conflicts, waiting, list(seen), show(report))
 	}
 	if again := w.pass(); len(again.Applied) > 0 || again.Converged != report.Converged {
 		w.t.Fatalf("not settled: %s\nafter: %s", show(again), show(report))
@@ -292,7 +303,7 @@ func (w *world) drift(s step) {
 		switch {
 		case d.kind == "address" && d.verb == "replace", // which takes the mark away
 			d.kind == "address" && d.verb == "del" && deletes(d.line, w.mine[d.place]),
-			d.kind == "neighbor" && d.verb == "del":
+			(d.kind == "neighbor" || d.kind == "link") && d.verb == "del":
 			delete(w.mine, d.place)
 		}
 	}
@@ -306,7 +317,7 @@ func (w *world) restart(s step) {
 	w.last = LastApplied{}
 	if s.forget {
 		for place := range w.mine {
-			if strings.HasPrefix(place, "neighbor") {
+			if strings.HasPrefix(place, "neighbor") || strings.HasPrefix(place, "link") {
 				delete(w.mine, place)
 			}
 		}
@@ -326,7 +337,7 @@ func (w *world) pass() Report {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if len(report.Pending) == 0 {
+		if !slices.ContainsFunc(report.Pending, func(f reconcile.Failure) bool { return !strings.Contains(f.Err.Error(), "does not exist") }) {
 			return report
 		}
 		if time.Now().After(deadline) {
@@ -347,19 +358,26 @@ func (w *world) disown(seen []thing) {
 const ourTag = "76" // DefaultProtocol
 
 // predict says what must be there after a pass, and remembers what will be ours.
-func (w *world) predict(seen []thing) (after []thing, conflicts int) {
+func (w *world) predict(seen []thing) (after []thing, conflicts, waiting int) {
+	stays, exists := w.predictExtra(seen)
 	there := make(map[string][]thing)
 	for _, t := range seen {
-		there[t.place] = append(there[t.place], t)
+		if stays || t.kind == "link" || t.dev() != extra {
+			there[t.place] = append(there[t.place], t)
+		}
 	}
 	mine := make(map[string]string)
 	for _, d := range w.desired {
+		if d.dev() == extra && !exists {
+			waiting++
+			continue
+		}
 		others, ours, conflict := w.settle(d.thing, there[d.place])
 		after = append(after, others...)
 		if ours {
 			mine[d.place] = d.line
 			d := d.thing
-			if d.owner = ourTag; d.kind == "address" {
+			if d.owner = ourTag; d.kind == "address" || d.kind == "link" {
 				d.owner = "<nil>" // not shown
 			}
 			after = append(after, d)
@@ -375,7 +393,36 @@ func (w *world) predict(seen []thing) (after []thing, conflicts int) {
 		})...)
 	}
 	w.mine = mine
-	return after, conflicts
+	return after, conflicts, waiting
+}
+
+// predictExtra says whether the interface that comes and goes stays as it is, with all that is on it, and
+// whether there is one afterwards.
+func (w *world) predictExtra(seen []thing) (stays, exists bool) {
+	there := slices.DeleteFunc(slices.Clone(seen), func(t thing) bool { return t.kind != "link" || parse(t.line)["ifname"] != extra })
+	desired := slices.IndexFunc(w.desired, func(d *wish) bool { return d.kind == "link" })
+	switch {
+	case len(there) == 0:
+		return false, desired >= 0
+	case desired < 0:
+		return !w.owns(there[0]), !w.owns(there[0])
+	}
+	d := w.desired[desired].thing
+	_, ours, _ := w.settle(d, there)
+	return !ours || linkKind(d) == linkKind(there[0]), true
+}
+
+func linkKind(t thing) any {
+	info, _ := parse(t.line)["linkinfo"].(map[string]any)
+	return info["info_kind"]
+}
+
+// dev is the interface that an object is on.
+func (t thing) dev() string {
+	if t.kind != "address" && t.kind != "route" {
+		return ""
+	}
+	return fmt.Sprint(parse(t.line)["dev"])
 }
 
 // owns says whether an object is ours.

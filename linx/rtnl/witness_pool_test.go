@@ -18,6 +18,9 @@ type wish struct {
 
 // pool is all wishes.
 func pool() (list []*wish) {
+	for _, l := range poolLinks() {
+		list = append(list, &wish{words: words(l), put: func(s *State) { s.Links = append(s.Links, l) }})
+	}
 	for _, a := range poolAddresses() {
 		list = append(list, &wish{words: words(a), v6: a.Prefix.Addr().Is6(),
 			put: func(s *State) { s.Addresses = append(s.Addresses, a) }})
@@ -66,6 +69,22 @@ var anchors = []string{
 	"addr add 2001:db8:b::1/64 dev v1 nodad",
 }
 
+// extra is an interface that comes and goes, and what is on it with it.
+const extra = "x7"
+
+func poolLinks() (list []Link) {
+	for _, l := range []Link{
+		{Kind: KindBridge, MTU: 1400, Group: 7},
+		{Kind: KindBridge, MTU: 1300, Group: 8},
+		{Kind: KindIFB, MTU: 1400, Group: 7},
+		{Kind: KindMACVLAN, MTU: 1400, Group: 7, MACVLAN: MACVLAN{Link: "v1"}},
+	} {
+		l.Name, l.Admin, l.Address, l.Recreate = extra, Up, MAC{2, 0, 0, 0, 0, 7}, true
+		list = append(list, l)
+	}
+	return list
+}
+
 func poolAddresses() (list []Address) {
 	for _, at := range []struct {
 		link string
@@ -74,6 +93,7 @@ func poolAddresses() (list []Address) {
 		{"v0", []string{"10.0.0.1/24", "10.0.0.2/24", "10.0.0.1/25", "10.1.0.1/24",
 			"2001:db8::1/64", "2001:db8::1/80", "2001:db8::2/64"}},
 		{"v1", []string{"10.0.0.1/24", "2001:db8::1/64"}},
+		{extra, []string{"10.7.0.1/24"}},
 	} {
 		for _, prefix := range at.list {
 			list = append(list, Address{Interface: at.link, Prefix: pfx(prefix)})
@@ -159,6 +179,9 @@ func poolRoutes() (list []Route) {
 			}
 			list = append(list, r)
 		}
+	}
+	for _, metric := range []uint32{0, 1} {
+		list = append(list, Route{Dst: pfx("10.57.0.0/16"), Interface: extra, Metric: metric})
 	}
 	any4, any6 := netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")
 	for _, place := range []Route{{Dst: pfx("10.50.0.0/16")}, {Dst: pfx("10.50.0.0/16"), Metric: 5},

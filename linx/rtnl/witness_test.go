@@ -199,7 +199,7 @@ func makesItself(kind string, o map[string]any) bool {
 
 // plain takes away from an object who made it, and how it happens to be.
 func plain(o map[string]any) {
-	for _, key := range []string{"protocol", "nh_info", "tentative", "secondary", "ifindex", "operstate"} {
+	for _, key := range []string{"protocol", "nh_info", "tentative", "secondary", "ifindex", "operstate", "promiscuity", "allmulti"} {
 		delete(o, key)
 	}
 	maps.DeleteFunc(o, func(key string, v any) bool { // what is always the same, and long
