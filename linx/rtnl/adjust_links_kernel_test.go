@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/linx-go/linx-go/internal/testns"
 )
 
 // linkAttributeCases has every attribute, and how another changes it.
@@ -115,6 +117,31 @@ func TestAdjustedByAnother(t *testing.T) {
 	k.wantLink("v0 mtu 1400 up type veth")
 	if len(k.last.adjusted) != 0 {
 		t.Errorf("%+v", k.last.adjusted)
+	}
+}
+
+// TestAdjustedMoved: one that comes back from another namespace is the same one.
+func TestAdjustedMoved(t *testing.T) {
+	k, other := newKernel(t, Options{}), testns.New(t)
+	state := State{Links: []Link{{Name: "v0", MTU: 1400}}}
+	k.converge(state)
+	k.run("link set v0 netns " + other.Path())
+	if r := k.pass(state); len(r.Pending) != 1 {
+		t.Error(show(r))
+	}
+	other.IP("link", "set", "v0", "netns", k.Path())
+	k.settled(state)
+	k.converge(State{})
+	k.wantLink("v0 type veth")
+	// Not so what is not desired meanwhile, or made anew.
+	for _, meanwhile := range []func(){func() { k.settled(State{}) }, func() { k.run("link add v0 type ifb"); k.pass(state); k.run("link del v0") }} {
+		k.converge(state)
+		k.run("link set v0 netns " + other.Path())
+		meanwhile()
+		other.IP("link", "set", "v0", "netns", k.Path())
+		k.settled(State{})
+		k.wantLink("v0 mtu 1400 type veth")
+		k.run("link set v0 mtu 1500")
 	}
 }
 

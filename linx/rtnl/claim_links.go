@@ -148,8 +148,10 @@ func (p *pass) ownedAdjustments() []adjustment {
 	for _, a := range s.adjustment {
 		l := s.seenLinks[a.Index]
 		switch {
-		case l == nil: // gone
-			continue
+		case l == nil: // gone, or in another namespace for a while
+			if s.linkIndex[a.Name] != 0 || !s.asks(&a) {
+				continue
+			}
 		case !p.fresh, l.Name != a.Name:
 		case l.has(&a):
 			if a.Applied == a.Original {
