@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,12 +54,13 @@ func (p *pass) addLinks(ctx context.Context, plan *difference) error {
 		list, peers = append(list, n), append(peers, peer)
 	}
 	index := p.survey.indexOf(plan)
-	return p.send(ctx, len(list),
+	err := p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) {
 			putNewLink(b, &p.want.state.Links[list[k].at], list[k].index, peers[k], index)
 		},
 		func(k int, err error) { p.doneLink(list[k], err) },
 		func(k int, err error) { p.skipped(p.linkOp(Create, list[k].at), err) })
+	return cmp.Or(err, ctx.Err()) // there may have been tuns alone
 }
 
 func (p *pass) doneLink(n newLink, err error) {
@@ -85,20 +87,24 @@ func (p *pass) addTun(ctx context.Context, n newLink) {
 }
 
 // openPeer opens the namespace that a veth's other end is made in; nil: its own.
-func (p *pass) openPeer(l *Link) (*os.File, error) {
+func (p *pass) openPeer(l *Link) (f *os.File, err error) {
 	ns := l.Veth.PeerNamespace
 	if ns == (linx.Namespace{}) {
 		return nil, nil
 	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("the other end's namespace: %w", err)
+		}
+	}()
 	h, err := ns.Open()
 	if err != nil {
-		return nil, fmt.Errorf("the other end's namespace: %w", err)
+		return nil, err
 	}
 	defer h.Close()
 	if h.ID() == p.source.id {
-		return nil, errors.New("the other end's namespace is this one: leave out PeerNamespace")
+		return nil, errors.New("it is this one: leave out PeerNamespace")
 	}
-	var f *os.File
 	err = h.Do(func() (err error) {
 		f, err = os.Open("/proc/thread-self/ns/net")
 		return err

@@ -113,8 +113,8 @@ func (p *pass) ownedLinks() []ownedLink {
 		want := &p.want.state.Links[i]
 		if l := s.linkSeen(want.Name); l != nil && !gone(l.index) && s.ownsLink(l) {
 			r := ownedLink{Link: *want, Index: l.index}
-			if want.Kind != l.Kind {
-				r = *s.recordOf(l)
+			if last := s.recordOf(l); last != nil && !l.settled(want, &last.Link) {
+				r.Link = last.Link // of which there is still something to undo
 			}
 			out = append(out, r)
 		}
@@ -139,6 +139,15 @@ func (p *pass) ownedLinks() []ownedLink {
 		return p.last.links
 	}
 	return out
+}
+
+// settled says whether nothing is left to do about the settings of a kind, after last.
+func (l *seenLink) settled(want, last *Link) bool {
+	if want.Kind != l.Kind {
+		return false
+	}
+	changeable, fixed := want.kindDiff(&l.Link, last)
+	return len(changeable)+len(fixed) == 0 && (!l.bridged || len(want.Port.portDiff(&l.Port, &last.Port)) == 0)
 }
 
 // ownedAdjustments gives what is to be given back one day.

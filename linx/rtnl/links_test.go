@@ -178,3 +178,22 @@ func TestBondPort(t *testing.T) {
 		t.Errorf("%+v", d.linkChanges)
 	}
 }
+
+// TestLinkStillToUndo: what was asked for of a kind is recorded until it has gone back to the default, also if
+// that is not asked for any more and the kernel has refused to undo it.
+func TestLinkStillToUndo(t *testing.T) {
+	x, err := newIndex(bridge(Link{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := Link{Name: "br0", Kind: KindBridge, Bridge: Bridge{STP: true}}
+	for _, still := range []bool{true, false} {
+		p := &pass{want: x, fresh: true, last: LastApplied{links: []ownedLink{{Link: before, Index: 2}}}}
+		p.survey = &survey{want: x, last: &p.last}
+		p.survey.linkIndex = map[string]int32{"br0": 2}
+		p.survey.seenLinks = map[int32]*seenLink{2: {index: 2, Link: Link{Name: "br0", Kind: KindBridge, Bridge: Bridge{STP: still}}}}
+		if got := p.ownedLinks(); len(got) != 1 || got[0].Bridge.STP != still {
+			t.Errorf("%+v", got)
+		}
+	}
+}
