@@ -95,8 +95,8 @@ func (p *program) stop() error {
 	return nil
 }
 
-// uplink has a default route, in the main table and in one of its own, which a policy rule keeps traffic from its
-// network to.
+// uplink has a default route, in the main table and in one of its own, to which a policy rule keeps what
+// comes from its network.
 func uplink(address string) rtnl.State {
 	gateway := netip.MustParseAddr("192.0.2.1")
 	return rtnl.State{

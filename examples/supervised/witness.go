@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// look gives what the kernel holds, a line for each address, neighbour, route, rule and sysctl that the story is
-// about: all but lo's addresses, what the kernel makes by itself, and what it learns.
+// look gives what the kernel holds, a line for each address, neighbour, route, rule and sysctl that the story
+// is about: all but lo's addresses, what the kernel makes by itself, and what it learns.
 func look() ([]string, error) {
 	var seen []string
 	links, err := netlink.LinkList()

@@ -22,8 +22,8 @@ func (o Op) json() opJSON { return opJSON{o.Verb, fmt.Sprint(o.Object)} }
 // MarshalJSON gives {"verb": "create", "object": "route 10.1.0.0/16 via 10.0.0.2"}.
 func (o Op) MarshalJSON() ([]byte, error) { return json.Marshal(o.json()) }
 
-// MarshalJSON gives what it gives of the op, and the text of the error as "error". Where that is the kernel's, the
-// name of its errno is in "errno", such as "ENETUNREACH".
+// MarshalJSON gives what it gives of the op, and the text of the error as "error". Where that is the kernel's,
+// the name of its errno is in "errno", such as "ENETUNREACH".
 func (f Failure) MarshalJSON() ([]byte, error) {
 	var errno syscall.Errno
 	errors.As(f.Err, &errno)
@@ -34,8 +34,8 @@ func (f Failure) MarshalJSON() ([]byte, error) {
 	}{f.Op.json(), fmt.Sprint(f.Err), unix.ErrnoName(errno)})
 }
 
-// MarshalJSON gives an object with a Report's fields in lower camel case. Lists that are empty, and Observed where
-// it is zero, are left out. Took is a text that time.ParseDuration takes, as "1.5ms".
+// MarshalJSON gives an object with a Report's fields in lower camel case. Lists that are empty, and Observed
+// where it is zero, are left out. Took is a text that time.ParseDuration takes, as "1.5ms".
 func (r Report[L]) MarshalJSON() ([]byte, error) {
 	type plain Report[L] // without this method
 	return json.Marshal(struct {

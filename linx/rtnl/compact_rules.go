@@ -106,8 +106,8 @@ func (r *rule) unpack() Rule {
 
 // takes says whether the kernel, asked to delete r, would take other for it. It takes the first rule in
 // which all that the request names agrees (rule_find in net/core/fib_rules.c): what r leaves out may be
-// anything in other, and neither Not nor the target of a goto is compared at all. Both are of one protocol, which
-// a request names.
+// anything in other, and neither Not nor the target of a goto is compared at all. Both are of one protocol,
+// which a request names.
 func (r *rule) takes(other *rule) bool {
 	return r.v6 == other.v6 && r.priority == other.priority && r.action == other.action &&
 		agrees(r.table, other.table) &&

@@ -12,9 +12,10 @@ import (
 // the other end of the tunnel (VTEP) that its frames are sent to.
 //
 // The entry's place, which holds one, is Interface and LinkAddr (and SrcVNI) where Of is Self; where it is
-// Master it is the bridge, LinkAddr and Vlan, so that another port of that bridge may hold it. A vxlan floods: for
-// the zero LinkAddr, which stands for what has no entry, and for multicast ones it has any number, which
-// differ in where they lead.
+// Master it is the bridge, LinkAddr and Vlan, so that another port of that bridge may hold it. A vxlan
+// floods: for the zero LinkAddr, which stands for what has no entry, and for multicast ones it has any
+// number, which differ in where they lead. Of those one that another adds in the very moment in which we do
+// counts as ours: the kernel does not tell.
 //
 // The kernel does not keep who made an entry: ours is what LastApplied has, for as long as it is just so.
 // One that another has changed is another's; so is one of a bridge that traffic has moved to another port,
@@ -126,7 +127,7 @@ func (n *Neighbor) fdbFault() error {
 	case f.Of == Master && tunnel:
 		return errors.New("a bridge's entry leads to a port; Destination, Port, VNI, SrcVNI and Via are for Self on a vxlan")
 	case f.Sticky && (f.Of != Master || n.State != Static):
-		return errors.New("Sticky is for Static entries of a bridge; give State Static and Of Master, or leave it out")
+		return errors.New("no Sticky: it is for Static entries of a bridge; give State Static and Of Master, or leave it out")
 	case f.Vlan > maximumVlan:
 		return fmt.Errorf("no VLAN: %d; 1 to %d are, or 0 for none", f.Vlan, maximumVlan)
 	case f.Vlan != 0 && tunnel:
@@ -134,7 +135,7 @@ func (n *Neighbor) fdbFault() error {
 	case f.VNI > maximumVNI, f.SrcVNI > maximumVNI:
 		return fmt.Errorf("no network identifier: %d; it has 24 bits, so at most %d", max(f.VNI, f.SrcVNI), maximumVNI)
 	case !dst.IsValid() && (f.Port != 0 || f.VNI != 0 || f.Via != ""):
-		return errors.New("Port, VNI and Via say how to reach Destination; give it, or leave them out")
+		return errors.New("no Destination, which Port, VNI and Via say how to reach; give it, or leave them out")
 	case dst.Is4In6():
 		return mappedFault(dst)
 	case dst.Zone() != "":

@@ -208,7 +208,7 @@ func TestFDBConflict(t *testing.T) {
 			{Interface: "v0", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}},
 			{Interface: "v0", LinkAddr: mac(2), State: Static, FDB: FDB{Of: Master}},
 			self(Neighbor{Interface: "vx0", LinkAddr: mac(1), Destination: ipa("10.0.0.7")}, FDB{}),
-			self(Neighbor{Interface: "vx0", Destination: ipa("10.0.0.7")}, FDB{}), // would make the other permanent, too
+			self(Neighbor{Interface: "vx0", Destination: ipa("10.0.0.7")}, FDB{}), // would change the other
 		}}
 		r := k.pass(state)
 		var conflict *ConflictError
@@ -378,8 +378,8 @@ func TestFDBMeanwhile(t *testing.T) {
 	k.wantFDB(State{}, theirs)
 }
 
-// TestObserveFDB: what has been configured is said, what the kernel makes is not, nor what a State cannot say.
-// On v1 there is no telling one from the other.
+// TestObserveFDB: what has been configured is said, what the kernel makes is not, nor what a State cannot
+// say. On v1 there is no telling one from the other.
 func TestObserveFDB(t *testing.T) {
 	k := newBridged(t, Options{})
 	state := everyStation()

@@ -164,3 +164,37 @@ func TestStrangeStation(t *testing.T) {
 		}
 	}
 }
+
+// TestStationMoves: an entry that is to move to another port is ours where it is, for as long as it has not.
+func TestStationMoves(t *testing.T) {
+	old := Neighbor{Interface: "v0", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}}
+	moved := old
+	moved.Interface = "v1"
+	x, err := newIndex(State{Neighbors: []Neighbor{moved}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v0, v1 := fdbModelLinks["v0"].index, fdbModelLinks["v1"].index
+	rec := ownedNeighbor{Neighbor: old, Index: v0}
+	s := &survey{want: x, last: &LastApplied{neighbors: []ownedNeighbor{rec}}, madeNeighbors: make(map[neighborKey]neighbor)}
+	s.reset()
+	for name, l := range fdbModelLinks {
+		s.seeLink([]byte(name), l)
+	}
+	there := seenNeighbor{neighbor: packNeighbor(&old, v0, 0), there: true, bridge: 9}
+	s.exact = map[neighbor]struct{}{there.neighbor: {}}
+	s.placeStations()
+	s.seeNeighbor(&there)
+	p := &pass{want: x, survey: s, last: *s.last, fresh: true}
+	if d := s.diff(Refuse, isTagged, modelName); len(d.neighborUpdates) != 1 || d.size() != 1 {
+		t.Errorf("%+v", d)
+	}
+	if owned := p.ownedNeighbors(); !slices.Equal(owned, []ownedNeighbor{rec}) {
+		t.Errorf("before: %+v", owned)
+	}
+	made := s.wantedNeighbor(0)
+	s.madeNeighbors[made.neighborKey], p.fresh = made, false
+	if owned := p.ownedNeighbors(); !slices.Contains(owned, ownedNeighbor{Neighbor: moved, Index: v1}) {
+		t.Errorf("after, and not seen since: %+v", owned)
+	}
+}

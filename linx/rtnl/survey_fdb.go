@@ -99,7 +99,10 @@ func (s *survey) seeStation(n *seenNeighbor) bool {
 	key := n.place(n.bridge)
 	group := key.group()
 	if list, ok := s.crowd[group]; ok && group != key {
-		s.crowd[group] = append(list, *n)
+		// A vxlan may flood to thousands, all in one state: one stands for all.
+		if n.flood == (remote{}) || len(list) == 0 && !s.ownsStation(n) {
+			s.crowd[group] = append(list, *n)
+		}
 	}
 	i, ok := s.stationAt[key]
 	if ok {
@@ -165,10 +168,11 @@ func (s *survey) diffStation(d *difference, i int32, policy ConflictPolicy, name
 	}
 	n := s.wantedNeighbor(i)
 	right := seen.there && !seen.strange && seen.neighbor == n
-	mine := seen.there && s.ownsNeighbor(seen)
-	beside := s.beside(i)
-	switch {
-	case right && (mine || policy == Refuse):
+	mine := seen.there && s.ownsStation(seen)
+	if right && (mine || policy == Refuse) {
+		return
+	}
+	switch beside := s.beside(i); {
 	case beside != nil && s.ownsStation(beside): // which goes first
 	case beside != nil && policy != TakeOver:
 		d.failed = append(d.failed, reconcile.Failure{Op: op(Create, want), Err: &ConflictError{
