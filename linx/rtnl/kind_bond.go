@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bond is what is particular to KindBond. Times are in milliseconds. The kernel changes in place all but Mode,
-// FailOverMAC, NoTLBDynamic, LACPRate, NoLACP, ADSelect and ADUserPortKey, which it takes only while the bond
-// is down, or has no ports. Each setting is for some modes
-// alone: the kernel refuses it in others. Its ports are the interfaces that have it as Master.
+// Bond is what is particular to KindBond. Times are in milliseconds. The kernel changes in place all but
+// Mode, FailOverMAC, NoTLBDynamic, LACPRate, NoLACP, ADSelect and ADUserPortKey, which it takes only while
+// the bond is down, or has no ports. Each setting is for some modes alone: the kernel refuses it in
+// others. Its ports are the interfaces that have it as Master.
 type Bond struct {
 	// Mode is how packets are spread. Zero: balance-rr.
 	Mode BondMode `json:"mode,omitempty"`
@@ -76,7 +76,7 @@ type Bond struct {
 func (b *Bond) settings() []setting {
 	return []setting{
 		{"mode", unix.IFLA_BOND_MODE, oneOf(&b.Mode, bondModes), fixed},
-		{"miimon", unix.IFLA_BOND_MIIMON, u32(&b.MIIMonitor).within(0, math.MaxInt32), 0},
+		{"miimon", unix.IFLA_BOND_MIIMON, u32(&b.MIIMonitor).within(0, math.MaxInt32), first},
 		{"updelay", unix.IFLA_BOND_UPDELAY, u32(&b.UpDelay).within(0, math.MaxInt32), 0},
 		{"downdelay", unix.IFLA_BOND_DOWNDELAY, u32(&b.DownDelay).within(0, math.MaxInt32), 0},
 		{"peer_notify_delay", unix.IFLA_BOND_PEER_NOTIF_DELAY, u32(&b.PeerNotifyDelay).within(0, 300000), 0},

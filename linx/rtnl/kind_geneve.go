@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Geneve is what is particular to KindGeneve. In place the kernel changes Remote, if not its family, TTL, TOS,
-// FlowLabel and DF.
+// Geneve is what is particular to KindGeneve. In place the kernel changes Remote, if not its family, TTL,
+// TOS, FlowLabel and DF.
 type Geneve struct {
 	// ID is the network's, from 1 to 16777215. 0: none, which takes External.
 	ID uint32 `json:"id,omitempty"`

@@ -109,6 +109,6 @@ func putPortChange(b *rtnetlink.Batch, want, seen, last *BridgePort) {
 	putInfo(b, unix.IFLA_INFO_SLAVE_KIND, "bridge", unix.IFLA_INFO_SLAVE_DATA, list, put, nil)
 }
 
-// decodePort reads an IFLA_INFO_SLAVE_DATA of the IFLA_INFO_SLAVE_KIND bridge. Cost is always there, as it has no
-// constant default.
+// decodePort reads an IFLA_INFO_SLAVE_DATA of the IFLA_INFO_SLAVE_KIND bridge. Cost is always there, as it
+// has no constant default.
 func decodePort(p *BridgePort, data []byte) { getSettings(p.settings(), data, nil) }

@@ -46,8 +46,8 @@ type value interface {
 	get(v []byte, name namer)
 }
 
-// whole is a value that has an attribute to itself. All but bits are.
-type whole interface {
+// single is a value that has an attribute to itself. All but bits are.
+type single interface {
 	value
 	put(b *rtnetlink.Batch, attr uint16, index func(name string) int32)
 }
@@ -143,7 +143,7 @@ func merge(merged, want, seen, last []setting) []bool {
 func putInfo(b *rtnetlink.Batch, kindAttr uint16, kind string, dataAttr uint16, list []setting, chosen []bool, index func(name string) int32) {
 	for i, s := range list {
 		if s.attr == lower && chosen[i] {
-			s.value.(whole).put(b, unix.IFLA_LINK, index)
+			s.value.(single).put(b, unix.IFLA_LINK, index)
 		}
 	}
 	endInfo := b.Nest(unix.IFLA_LINKINFO | unix.NLA_F_NESTED)
@@ -159,7 +159,7 @@ func putInfo(b *rtnetlink.Batch, kindAttr uint16, kind string, dataAttr uint16, 
 			continue
 		}
 		switch v := s.value.(type) {
-		case whole:
+		case single:
 			v.put(b, s.attr, index)
 		case bit:
 			putBits(b, list, chosen, i)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -172,6 +173,7 @@ func TestBadKinds(t *testing.T) {
 		"of the other family":  {Link{Kind: KindGRE, Tunnel: Tunnel{Local: ipa("2001:db8::1")}}, "2001:db8::1 is not IPv4"},
 		"none for ifb":         {Link{Kind: KindIFB, Bridge: Bridge{STP: true}}, "stp_state 1 is not for"},
 		"mapped":               {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Local: ipa("::ffff:10.0.0.1")}}, "write 10.0.0.1"},
+		"unspecified":          {Link{Kind: KindGRE, Tunnel: Tunnel{Local: ipa("0.0.0.0")}}, "leave it out"},
 		"zone":                 {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Local: ipa("fe80::1%v0")}}, "write fe80::1"},
 		"two families":         {Link{Kind: KindVXLAN, VXLAN: VXLAN{ID: 5, Remote: ipa("10.0.0.1"), Local: ipa("::2")}}, "different families"},
 		"no id":                {Link{Kind: KindVXLAN}, "no id"},
@@ -309,6 +311,51 @@ func TestKindKeepsFamily(t *testing.T) {
 	_, attributes := said(request(func(b *rtnetlink.Batch) { putKindChange(b, &want, &seen, &seen, v0Is3) }))
 	if none := strings.Repeat("00", 16); len(attributes) != 2 || attributes["16"] != none || attributes["17"] != none {
 		t.Error(attributes)
+	}
+}
+
+// TestKindStuck: what the kernel would ignore, or refuse, is not tried.
+func TestKindStuck(t *testing.T) {
+	for want, c := range map[string][2]Tunnel{
+		"remote":       {{}, {Remote: ipa("10.0.0.1")}},
+		"remote again": {{Remote: ipa("10.0.0.1")}, {}},
+		"mode":         {{Mode: TunnelIPIP}, {}},
+		"isatap":       {{}, {ISATAP: true}},
+		"external":     {{External: true}, {}},
+		"":             {{Remote: ipa("10.0.0.1")}, {Remote: ipa("10.0.0.2"), TOS: 1, Encap: EncapFOU, Mark: 5}},
+	} {
+		a, b := Link{Kind: KindSIT, Tunnel: c[0]}, Link{Kind: KindSIT, Tunnel: c[1]}
+		if _, fixed := b.kindDiff(&a, &a); strings.Join(fixed, " ") != strings.TrimSuffix(want, " again") {
+			t.Errorf("%s to %s: stuck at %q, not %q", a.settings(), b.settings(), fixed, want)
+		}
+	}
+	// The family of an address, but only if there was one.
+	six, four := Link{Kind: KindVXLAN, VXLAN: VXLAN{Local: ipa("::1")}}, Link{Kind: KindVXLAN, VXLAN: VXLAN{Local: ipa("10.0.0.1")}}
+	if _, fixed := six.kindDiff(&four, nil); len(fixed) != 1 {
+		t.Error(fixed)
+	}
+	if _, fixed := six.kindDiff(&Link{Kind: KindVXLAN}, nil); len(fixed) != 0 {
+		t.Error(fixed)
+	}
+}
+
+// TestTunnelForgets: what the kernel keeps unless it is named is named.
+func TestTunnelForgets(t *testing.T) {
+	for kind, c := range map[LinkKind]struct {
+		seen  Tunnel
+		names []int
+	}{
+		KindGRE:    {Tunnel{Mark: 5, Encap: EncapFOU}, []int{ifGREMark, ifGREEncapType}},
+		KindIPIP:   {Tunnel{Mark: 5, Encap: EncapGUE}, []int{ifTunMark, ifTunEncapType}},
+		KindGRETap: {Tunnel{NoPMTUDiscovery: true, IgnoreDF: true}, []int{ifGREIgnoreDF}},
+	} {
+		want, seen := Link{Kind: kind}, Link{Kind: kind, Tunnel: c.seen}
+		_, attributes := said(request(func(b *rtnetlink.Batch) { putKindChange(b, &want, &seen, &seen, v0Is3) }))
+		for _, name := range c.names {
+			if payload, ok := attributes[strconv.Itoa(name)]; !ok || strings.Trim(payload, "0") != "" {
+				t.Errorf("%s: %d is %q", kind, name, payload)
+			}
+		}
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 )
 
 // Tunnel is what is particular to KindGRE, KindGRETap, KindIPIP and KindSIT, which are over IPv4, and to
-// KindIP6GRE, KindIP6GRETap and KindIP6Tunnel, which are over IPv6. What is zero is as ip(8) has it, which for
-// these is not always the kernel's own default.
+// KindIP6GRE, KindIP6GRETap and KindIP6Tunnel, which are over IPv6. What is zero is as ip(8) has it, which
+// for these is not always the kernel's own default.
 //
-// All but External can be changed in place. The kernel then sets the MTU anew, unless the same request names
-// one. The devices gre0, tunl0, sit0 and the like that the kernel makes itself are not to be had by this.
+// In place, the kernel changes all but External, ISATAP, the Mode of those over IPv4, and whether these
+// have a Remote. It may set the MTU anew then: what is desired is set again. The devices gre0, tunl0, sit0
+// and the like that the kernel makes itself are not to be had by this.
 type Tunnel struct {
 	// Local is the address to send from and to listen at. Zero: any, as the kernel chooses.
 	Local netip.Addr `json:"local,omitzero"`
@@ -26,8 +27,8 @@ type Tunnel struct {
 	TTL int32 `json:"ttl,omitempty"`
 	// TOS is that of outer packets; ip(8) calls it tclass for IPv6. For IPv4, 1: that of the inner ones.
 	TOS uint8 `json:"tos,omitempty"`
-	// InheritTOS and InheritFlowLabel take those of the inner packets. CopyTOS gives them that of the outer one
-	// on arrival, which ip(8) calls dscp inherit. All are for IPv6.
+	// InheritTOS and InheritFlowLabel take those of the inner packets. CopyTOS gives them that of the
+	// outer one on arrival, which ip(8) calls dscp inherit. All are for IPv6.
 	InheritTOS       bool `json:"inherit_tos,omitempty"`
 	InheritFlowLabel bool `json:"inherit_flowlabel,omitempty"`
 	CopyTOS          bool `json:"dscp_inherit,omitempty"`

@@ -1,14 +1,18 @@
 package rtnl
 
+// A change of a tunnel resets what it does not name, but for what has the quality always too, besides other
+// reasons: the mark of those over IPv4, encap, ignore-df. (See ip_tunnel_update and the changelinks of
+// net/ipv4/ip_gre.c, net/ipv4/ipip.c and net/ipv6/sit.c.)
+
 // gre is the table of gre and gretap.
 func (t *Tunnel) gre() []setting {
 	return append([]setting{
 		{"local", ifGRELocal, host4(&t.Local), 0},
-		{"remote", ifGRERemote, host4(&t.Remote), 0},
+		{"remote", ifGRERemote, host4(&t.Remote).anchored(), 0},
 		{"ttl", ifGRETTL, u8(&t.TTL), 0},
 		{"tos", ifGRETOS, u8(&t.TOS).inHex(), 0},
 		{"nopmtudisc", ifGREPMTUDiscovery, no(&t.NoPMTUDiscovery), 0},
-		{"ignore-df", ifGREIgnoreDF, yes(&t.IgnoreDF), 0},
+		{"ignore-df", ifGREIgnoreDF, yes(&t.IgnoreDF), always},
 		{"external", ifGREExternal, yes(&t.External).sized(0), fixed},
 	}, append(t.greAlike(), t.encap(ifGREEncapType, false)...)...)
 }
@@ -29,7 +33,7 @@ func (t *Tunnel) ipip() []setting {
 
 func (t *Tunnel) sit() []setting {
 	isatap := bit{at: &t.ISATAP, mask: 1, form: bits{wire: wire{2, native}}} // SIT_ISATAP
-	return append(append(t.ip4(sitModes), setting{"isatap", ifTunFlags, isatap, 0}), t.encap(ifTunEncapType, false)...)
+	return append(append(t.ip4(sitModes), setting{"isatap", ifTunFlags, isatap, fixed}), t.encap(ifTunEncapType, false)...)
 }
 
 func (t *Tunnel) ip6tnl() []setting {
@@ -38,7 +42,7 @@ func (t *Tunnel) ip6tnl() []setting {
 		{"remote", ifTunRemote, host6(&t.Remote), 0},
 		{"dev", ifTunLink, device{at: &t.Device}, 0},
 		{"mode", ifTunProto, oneOf(&t.Mode, ip6tnlModes), always},
-		{"fwmark", ifTunMark, u32(&t.Mark).inHex(), 0},
+		{"fwmark", ifTunMark, u32(&t.Mark).inHex(), always},
 		{"external", ifTunExternal, yes(&t.External).sized(0), fixed},
 	}, t.ip6(ifTunTTL, ifTunEncapLimit, ifTunFlowInfo, ifTunFlags)...)
 	return append(list, t.encap(ifTunEncapType, true)...)
@@ -48,13 +52,13 @@ func (t *Tunnel) ip6tnl() []setting {
 func (t *Tunnel) ip4(modes []word) []setting {
 	return []setting{
 		{"local", ifTunLocal, host4(&t.Local), 0},
-		{"remote", ifTunRemote, host4(&t.Remote), 0},
+		{"remote", ifTunRemote, host4(&t.Remote).anchored(), 0},
 		{"dev", ifTunLink, device{at: &t.Device}, 0},
 		{"ttl", ifTunTTL, u8(&t.TTL), 0},
 		{"tos", ifTunTOS, u8(&t.TOS).inHex(), 0},
 		{"nopmtudisc", ifTunPMTUDiscovery, no(&t.NoPMTUDiscovery), 0},
-		{"mode", ifTunProto, oneOf(&t.Mode, modes), always},
-		{"fwmark", ifTunMark, u32(&t.Mark).inHex(), 0},
+		{"mode", ifTunProto, oneOf(&t.Mode, modes), always | fixed},
+		{"fwmark", ifTunMark, u32(&t.Mark).inHex(), always},
 		{"external", ifTunExternal, yes(&t.External).sized(0), fixed},
 	}
 }
@@ -80,7 +84,7 @@ func (t *Tunnel) greAlike() []setting {
 	form := bits{wire: wire{2, network}}
 	return []setting{
 		{"dev", ifGRELink, device{at: &t.Device}, 0},
-		{"fwmark", ifGREMark, u32(&t.Mark).inHex(), 0},
+		{"fwmark", ifGREMark, u32(&t.Mark).inHex(), always},
 		{"ikey", ifGREInKey, be32(&t.InKey), 0},
 		{"okey", ifGREOutKey, be32(&t.OutKey), 0},
 		{"", ifGREInFlags, bit{of: &t.InKey, mask: 0x2000, form: form}, 0},
@@ -97,7 +101,7 @@ func (t *Tunnel) greAlike() []setting {
 func (t *Tunnel) encap(typ uint16, v6 bool) []setting {
 	form := bits{wire: wire{2, native}}
 	list := []setting{
-		{"encap", typ, oneOf(&t.Encap, tunnelEncaps).over(2, native), 0},
+		{"encap", typ, oneOf(&t.Encap, tunnelEncaps).over(2, native), always},
 		{"encap-sport", typ + 2, be16(&t.EncapSourcePort), 0},
 		{"encap-dport", typ + 3, be16(&t.EncapPort), 0},
 		{"encap-csum", typ + 1, bit{at: &t.EncapChecksum, mask: 1, form: form}, 0},

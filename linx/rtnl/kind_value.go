@@ -356,15 +356,17 @@ type host struct {
 	v4, v6 bool   // what it may be
 	attr6  uint16 // of an IPv6 one, if it has one of its own
 	words  bool   // ip(8)'s word is "group" or "remote"
+	anchor bool   // whether there is one cannot be changed
 }
 
 func host4(at *netip.Addr) host                { return host{at: at, v4: true} }
 func host6(at *netip.Addr) host                { return host{at: at, v6: true} }
 func host46(at *netip.Addr, attr6 uint16) host { return host{at: at, v4: true, v6: true, attr6: attr6} }
 
-func (h host) orGroup() host { h.words = true; return h }
+func (h host) orGroup() host  { h.words = true; return h }
+func (h host) anchored() host { h.anchor = true; return h }
 
-func (h host) asked() bool           { return h.at.IsValid() && !h.at.IsUnspecified() }
+func (h host) asked() bool           { return h.at.IsValid() }
 func (h host) clear()                { *h.at = netip.Addr{} }
 func (h host) same(other value) bool { return *h.at == *other.(host).at }
 
@@ -378,10 +380,10 @@ func (h host) argument() string {
 	return " remote " + h.at.String()
 }
 
-// set keeps the family of what goes: the kernel wants to hear of it.
+// set keeps the family of what goes, where the kernel wants to hear of that.
 func (h host) set(from value) {
 	switch a := *from.(host).at; {
-	case a.IsValid() || !h.at.IsValid():
+	case a.IsValid() || !h.at.IsValid() || h.attr6 == 0:
 		*h.at = a
 	case h.at.Is6():
 		*h.at = netip.IPv6Unspecified()
@@ -390,10 +392,10 @@ func (h host) set(from value) {
 	}
 }
 
-// stuck says that the family differs.
+// stuck says that the family differs, or what else the kernel cannot change.
 func (h host) stuck(seen value) bool {
 	other := seen.(host)
-	return h.asked() && other.asked() && h.at.Is6() != other.at.Is6()
+	return h.asked() && other.asked() && h.at.Is6() != other.at.Is6() || h.anchor && h.asked() != other.asked()
 }
 
 func (h host) fault() error {
@@ -404,6 +406,8 @@ func (h host) fault() error {
 		return fmt.Errorf("%v has a zone; write %v, and the interface as dev", a, a.WithZone(""))
 	case a.Is4() && !h.v4, a.Is6() && !h.v6:
 		return fmt.Errorf("%v is not %s", a, familyName(h.v6))
+	case a.IsUnspecified():
+		return fmt.Errorf("%v is no address; for any, leave it out", a)
 	}
 	return nil
 }

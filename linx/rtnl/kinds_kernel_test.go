@@ -97,8 +97,8 @@ var kindSteps = [][]Link{
 	},
 }
 
-// TestKindsStuck: what the kernel cannot change in place is said, and nothing is done unless the interface may
-// be made anew.
+// TestKindsStuck: what the kernel cannot change in place is said, and nothing is done unless the interface
+// may be made anew.
 func TestKindsStuck(t *testing.T) {
 	k := newKernel(t, Options{})
 	for _, c := range []struct {
@@ -187,7 +187,8 @@ func (k *kernel) ipSettings(name string) map[string]any {
 	return all
 }
 
-// TestPortsOnTheKernel: what ip(8) shows of a port of ours is what it shows of another that was told our words.
+// TestPortsOnTheKernel: what ip(8) shows of a port of ours is what it shows of another that was told our
+// words.
 func TestPortsOnTheKernel(t *testing.T) {
 	k := newKernel(t, Options{})
 	bridge := Link{Name: "br0", Kind: KindBridge}
@@ -218,7 +219,8 @@ func TestPortsOnTheKernel(t *testing.T) {
 	}
 }
 
-// TestTunsOnTheKernel: what ip(8) shows of a tun of ours is what it shows of one that it has made of our words.
+// TestTunsOnTheKernel: what ip(8) shows of a tun of ours is what it shows of one that it has made of our
+// words.
 func TestTunsOnTheKernel(t *testing.T) {
 	f, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
 	if err != nil {
