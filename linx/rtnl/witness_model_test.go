@@ -360,9 +360,13 @@ const ourTag = "76" // DefaultProtocol
 // predict says what must be there after a pass, and remembers what will be ours.
 func (w *world) predict(seen []thing) (after []thing, conflicts, waiting int) {
 	stays, exists := w.predictExtra(seen)
+	last := slices.ContainsFunc(seen, func(t thing) bool { // with an interface's last address go all routes over it
+		return t.kind == "address" && t.dev() == extra && w.owns(t) &&
+			!slices.ContainsFunc(w.desired, func(d *wish) bool { return d.place == t.place })
+	})
 	there := make(map[string][]thing)
 	for _, t := range seen {
-		if stays || t.kind == "link" || t.dev() != extra {
+		if t.kind == "link" || t.dev() != extra || stays && !(last && t.kind == "route") {
 			there[t.place] = append(there[t.place], t)
 		}
 	}
