@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -87,29 +86,11 @@ func (p *pass) addTun(ctx context.Context, n newLink) {
 }
 
 // openPeer opens the namespace that a veth's other end is made in; nil: its own.
-func (p *pass) openPeer(l *Link) (f *os.File, err error) {
-	ns := l.Veth.PeerNamespace
-	if ns == (linx.Namespace{}) {
+func (p *pass) openPeer(l *Link) (*os.File, error) {
+	if l.Veth.PeerNamespace == (linx.Namespace{}) {
 		return nil, nil
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("the other end's namespace: %w", err)
-		}
-	}()
-	h, err := ns.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer h.Close()
-	if h.ID() == p.source.id {
-		return nil, errors.New("it is this one: leave out PeerNamespace")
-	}
-	err = h.Do(func() (err error) {
-		f, err = os.Open("/proc/thread-self/ns/net")
-		return err
-	})
-	return f, err
+	return p.source.peers.open(l.Veth.PeerNamespace, p.source.id)
 }
 
 // changeLinks changes interfaces in place, an attribute a request: so it is known what is refused, and the

@@ -186,7 +186,8 @@ func (s *survey) fixed(i int32, seen *seenLink, last *Link) []string {
 	if want.Kind != KindVeth {
 		return fixed
 	}
-	if here := want.Veth.PeerNamespace == (linx.Namespace{}); here == seen.apart || here && seen.Veth.Peer != want.Veth.Peer {
+	here := want.Veth.PeerNamespace == (linx.Namespace{})
+	if here == seen.apart || seen.elsewhere || here && seen.Veth.Peer != want.Veth.Peer {
 		fixed = append(fixed, "peer")
 	}
 	return fixed

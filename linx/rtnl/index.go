@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+
+	"github.com/linx-go/linx-go/linx"
 )
 
 // index is a desired state made ready for passes: checked, in the kernel's terms, and to be looked up by
@@ -32,9 +34,10 @@ type index struct {
 	rule      map[rule]int32
 	ruled     [2]bool // there are IPv4, IPv6 rules
 
-	link      map[string]int32 // by name: the position in state.Links
-	linkOrder []int32          // state.Links, each behind what it needs
-	peer      map[string]int32 // by name: the veth that makes it as its other end
+	link      map[string]int32        // by name: the position in state.Links
+	linkOrder []int32                 // state.Links, each behind what it needs
+	peer      map[string]int32        // by name: the veth that makes it as its other end
+	farPeers  map[linx.Namespace]bool // where else veths have their other ends
 
 	neighbors      []neighbor // as state.Neighbors
 	neighbor       map[neighborKey]int32

@@ -14,7 +14,8 @@ type Veth struct {
 	// Peer is the other end's name.
 	Peer string `json:"peer"`
 	// PeerNamespace is where the other end is made. Zero: with this one. (For the namespace of this process,
-	// say linx.PID(os.Getpid()).) One that is not there is waited for. Its name there is not looked at later.
+	// say linx.PID(os.Getpid()).) One that is not there is waited for; nothing tells when it comes, so the timer
+	// does. A PID is settled once, when it is first needed. The other end's name there is not looked at later.
 	PeerNamespace linx.Namespace `json:"peerNamespace,omitzero"`
 }
 

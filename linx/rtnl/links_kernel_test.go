@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/linx-go/linx-go/internal/testns"
+	"github.com/linx-go/linx-go/linx"
 )
 
 // ipLinks gives all interfaces but lo and the peers v0, v1 of every kernel, in the words of ip(8): the witness
@@ -162,9 +164,52 @@ func TestLinkPeerNamespace(t *testing.T) {
 	if r := k.pass(state); len(r.Pending) != 1 || !strings.Contains(r.Pending[0].Err.Error(), "other end's namespace") {
 		t.Error(show(r))
 	}
+	other.Replace()
+	k.converge(state)
+	// The path names another namespace, and something keeps the old one.
+	f, err := os.Open(other.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	other.Replace()
+	r := k.pass(state)
+	if len(r.Failed) != 1 || !strings.HasSuffix(r.Failed[0].Err.Error(), "Recreate: peer") {
+		t.Error(show(r))
+	}
+	state.Links = slices.Clone(state.Links)
+	state.Links[0].Recreate = true
+	k.wantApplied(k.converge(state), "delete link p0 type veth", "create "+state.Links[0].String())
+	if _, err := other.Netlink().LinkByName("eth0"); err != nil {
+		t.Error(err)
+	}
+	k.settled(state)
+	other.Remove()
+	k.eventually(func() bool { return len(k.ipLinks()) == 0 })
 	own := State{Links: []Link{{Name: "p0", Kind: KindVeth, Veth: Veth{Peer: "eth0", PeerNamespace: k.Namespace()}}}}
 	if r := k.pass(own); len(r.Pending) != 1 || !strings.Contains(r.Pending[0].Err.Error(), "leave out PeerNamespace") {
 		t.Error(show(r))
 	}
 	k.wantLinks()
+}
+
+// TestLinkPeerProcess: the namespace of a process is that of this one process.
+func TestLinkPeerProcess(t *testing.T) {
+	k, other := newKernel(t, Options{}), testns.New(t)
+	process := other.Process()
+	ns := linx.PID(process.PID())
+	state := State{Links: []Link{{Name: "p0", Kind: KindVeth, Veth: Veth{Peer: "eth0", PeerNamespace: ns}}}}
+	k.converge(state)
+	k.settled(state)
+	process.Kill()
+	other.IP("link", "del", "eth0")
+	handle := k.src.peers[ns]
+	r := k.pass(state)
+	if len(r.Pending) != 1 || !errors.Is(r.Pending[0].Err, linx.ErrNamespaceGone) || handle == nil || k.src.peers[ns] != handle {
+		t.Error("another process of that pid would be taken for it:", show(r))
+	}
+	k.converge(State{})
+	if len(k.src.peers) != 0 {
+		t.Errorf("kept: %v", k.src.peers)
+	}
 }

@@ -18,7 +18,7 @@ func (x *index) addLinks(wrong *faults) {
 		}
 		x.link[list[i].Name] = int32(i)
 	}
-	x.peer = make(map[string]int32)
+	x.peer, x.farPeers = make(map[string]int32), make(map[linx.Namespace]bool)
 	others := make(map[string]int) // alternative names
 	for i := range list {
 		wrong.add("links", i, x.addPeer(int32(i)))
@@ -40,10 +40,14 @@ func (x *index) addLinks(wrong *faults) {
 	}
 }
 
-// addPeer notes the other end that a veth makes in this namespace.
+// addPeer notes the other end that a veth makes.
 func (x *index) addPeer(i int32) error {
 	l := &x.state.Links[i]
-	if l.Kind != KindVeth || l.Veth.PeerNamespace != (linx.Namespace{}) {
+	if l.Kind != KindVeth {
+		return nil
+	}
+	if ns := l.Veth.PeerNamespace; ns != (linx.Namespace{}) {
+		x.farPeers[ns] = true
 		return nil
 	}
 	name := l.Veth.Peer

@@ -35,14 +35,15 @@ type Source struct {
 	survey  survey
 	decoder routeDecoder
 	settled *index // its state was once looked for everywhere
-	objects bool   // there were nexthop objects of ours
+	peers   peers
+	objects bool // there were nexthop objects of ours
 	filter  monitor.Filter
 	fights  fights
 }
 
 // New returns a source for the namespace. It opens nothing and checks nothing: Validate and Reconcile do.
 func New(ns linx.Namespace, opts Options) *Source {
-	s := &Source{ns: ns, opts: opts, now: time.Now, turn: make(chan struct{}, 1)}
+	s := &Source{ns: ns, opts: opts, now: time.Now, turn: make(chan struct{}, 1), peers: make(peers)}
 	s.fights.name, s.fights.log = s.String(), opts.Logger
 	if opts.Logger == nil {
 		s.fights.log = slog.New(slog.DiscardHandler)
@@ -175,6 +176,7 @@ func (s *Source) prepare(x *index, last LastApplied) (*pass, error) {
 	}
 	s.fights.begin(x, &last)
 	s.fights.excused = false
+	s.peers.keep(x)
 	return s.newPass(x, last, &s.survey), nil
 }
 

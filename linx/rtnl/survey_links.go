@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -58,6 +59,7 @@ func (p *pass) readAllLinks(ctx context.Context) error {
 	for _, body := range bodies {
 		l := decodeLinkFully(body, func(index int32) string { return s.linkNames[index] })
 		s.seenLinks[l.index] = &l
+		err = cmp.Or(err, p.checkPeer(ctx, &l))
 	}
 	return err
 }

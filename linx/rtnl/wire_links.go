@@ -15,9 +15,11 @@ const vethInfoPeer = 1 // VETH_INFO_PEER
 // seenLink is an interface as the kernel shows it, in terms of what can be desired.
 type seenLink struct {
 	Link
-	index   int32
-	bridged bool // it is a port of a bridge
-	apart   bool // its other end, or what it is made of, is in another namespace
+	index     int32
+	bridged   bool  // it is a port of a bridge
+	apart     bool  // its other end, or what it is made of, is in another namespace,
+	nsid      int32 // which the kernel knows by this number,
+	elsewhere bool  // and not where it is desired
 }
 
 // decodeLinkFully reads a struct ifinfomsg and its attributes.
@@ -51,7 +53,7 @@ func decodeLinkFully(body []byte, name namer) seenLink {
 		case unix.IFLA_LINK:
 			over = int32(uint32At(v))
 		case unix.IFLA_LINK_NETNSID:
-			l.apart = true
+			l.apart, l.nsid = true, int32(uint32At(v))
 		case unix.IFLA_LINKINFO:
 			info = v
 		}
