@@ -6,8 +6,12 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/linx-go/linx-go/internal/fight"
@@ -105,6 +109,59 @@ func TestAddressUpdateMeanwhile(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAddressRival: another makes addresses in the place of ours, takes ours over and deletes them, in a tight
+// loop, while ours are changed in place and anew. What is elsewhere stays as it is, and in the end ours are as
+// desired.
+func TestAddressRival(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.sysctl("net/ipv4/conf/all/promote_secondaries", "1")
+	k.addAddress("v0", "10.9.0.1/24")
+	now := time.Now()
+	k.src.now = func() time.Time { now = now.Add(fight.Window); return now } // too slow for a fight
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var rival sync.WaitGroup
+	h, link, rounds := k.writer(), k.link("v0"), atomic.Int64{}
+	places := []*netlink.Addr{k.addr("10.0.0.2/24"), k.addr("2001:db8::2/64")}
+	rival.Go(func() {
+		defer h.Close()
+		for n := 0; ctx.Err() == nil; n++ {
+			a := places[n%len(places)]
+			h.AddrReplace(link, a)
+			if n%3 == 0 {
+				h.AddrDel(link, a)
+			}
+			rounds.Add(1)
+		}
+	})
+	state := func(n int) State {
+		four, six := on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")
+		four.ValidLifetime, six.ValidLifetime = hour*Lifetime(1+n%2), hour*Lifetime(1+n%2)
+		if n%5 == 0 {
+			four.Label = "v0:x"
+		}
+		return State{Addresses: []Address{four, six}}
+	}
+	updates := 0
+	for n := 0; updates < 100 || rounds.Load() < 1000; n++ {
+		updates += len(k.pass(state(n)).Applied)
+		if got := k.addresses("v0"); !slices.Contains(got, "10.9.0.1/24") {
+			t.Fatal("what is elsewhere is gone:", got)
+		}
+	}
+	stop()
+	rival.Wait()
+	for _, a := range places {
+		k.Netlink().AddrDel(k.link("v0"), a)
+	}
+	k.converge(state(1))
+	k.settled(state(1))
+	k.converge(State{})
+	if got := k.addresses("v0"); !slices.Equal(got, []string{"10.9.0.1/24"}) {
+		t.Error("left:", got)
 	}
 }
 
