@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reports go one way, to be read: an object is its text there, and an error too, so nothing makes a Report of
+// Reports and Status go one way, to be read: an object is its text there, and an error too, so nothing makes one of
 // JSON again. What has to come back, LastApplied, is the source's own.
 
 type opJSON struct {
@@ -42,4 +42,24 @@ func (r Report[L]) MarshalJSON() ([]byte, error) {
 		plain
 		Took string `json:"took"`
 	}{plain(r), r.Took.String()})
+}
+
+// MarshalJSON gives an object with a Status's fields in lower camel case. Errors are their texts; those that are
+// nil, and what else is zero but the flags and counts, are left out.
+func (s Status) MarshalJSON() ([]byte, error) {
+	type plain Status // without this method
+	return json.Marshal(struct {
+		plain
+		LastEnd      string `json:"lastEnd,omitempty"`
+		LastError    string `json:"lastError,omitempty"`
+		MonitorError string `json:"monitorError,omitempty"`
+		Final        string `json:"final,omitempty"`
+	}{plain(s), errorText(s.LastEnd), errorText(s.LastError), errorText(s.MonitorError), errorText(s.Final)})
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }

@@ -50,3 +50,23 @@ func TestReportJSON(t *testing.T) {
 		t.Errorf("an ownership that has no JSON: %v", err)
 	}
 }
+
+// TestStatusJSON: a health check can be answered with it.
+func TestStatusJSON(t *testing.T) {
+	for want, s := range map[string]Status{
+		`{"serving":true,"serves":2,"passes":7,"converged":false,"lastPass":"2026-11-26T18:00:00Z","monitor":"retrying",` +
+			`"stuck":"Notify","subscriber":true,"validator":false,"closer":true,` +
+			`"lastEnd":"one","lastError":"two","monitorError":"three","final":"four"}`: {
+			Serving: true, Serves: 2, Passes: 7, LastPass: time.Date(2026, 11, 26, 18, 0, 0, 0, time.UTC),
+			Monitor: MonitorRetrying, Stuck: "Notify", Subscriber: true, Closer: true,
+			LastEnd: errors.New("one"), LastError: errors.New("two"), MonitorError: errors.New("three"), Final: errors.New("four"),
+		},
+		`{"serving":false,"serves":0,"passes":0,"converged":false,"monitor":"off","subscriber":false,"validator":false,"closer":false}`: {
+			Monitor: MonitorOff,
+		},
+	} {
+		if got, err := json.Marshal(s); err != nil || string(got) != want {
+			t.Errorf("%s\nnot\n%s\n(%v)", got, want, err)
+		}
+	}
+}

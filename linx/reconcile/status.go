@@ -7,29 +7,31 @@ import (
 
 // Status is what a health check wants to know of a loop. The zero value is one that was never served.
 type Status struct {
-	Serving bool   // a Serve is in progress
-	Serves  uint64 // how often Serve began: restarts are one less
-	LastEnd error  // how the last Serve to end did: a fault, a *linx.PanicError, or its context's error
+	Serving bool   `json:"serving"` // a Serve is in progress
+	Serves  uint64 `json:"serves"`  // how often Serve began: restarts are one less
+	LastEnd error  `json:"lastEnd"` // how the last one ended: a fault, a *linx.PanicError, its context's error
 
-	Passes    uint64    // how many passes ended, well or not
-	Converged bool      // the last pass, of the Serve in progress, observed the desired state
-	LastPass  time.Time // when it ended
-	LastError error     // its error; nil: none
+	Passes    uint64    `json:"passes"`            // how many passes ended, well or not
+	Converged bool      `json:"converged"`         // the last pass, of this Serve, observed the desired state
+	LastPass  time.Time `json:"lastPass,omitzero"` // when it ended
+	LastError error     `json:"lastError"`         // its error; nil: none
 
-	Monitor      MonitorState // where the hints come from
-	MonitorError error        // why there are none: how the last try to subscribe, or the last monitor, ended
+	Monitor      MonitorState `json:"monitor"`      // where the hints come from
+	MonitorError error        `json:"monitorError"` // why not: how the last monitor, or try to subscribe, ended
 
 	// Stuck names what ignored its cancelled context for more than 10 s: "monitor", or the call in
 	// progress, such as "Reconcile" or "Notify". Nobody can kill a goroutine, so the loop waits on. Empty:
 	// none.
-	Stuck string
+	Stuck string `json:"stuck,omitempty"`
 
 	// Final is why the loop ended for good: ErrStopped, or an error that wraps suture.ErrDoNotRestart or
 	// suture.ErrTerminateSupervisorTree. nil: it did not.
-	Final error
+	Final error `json:"final"`
 
 	// Which interfaces the source was found to implement.
-	Subscriber, Validator, Closer bool
+	Subscriber bool `json:"subscriber"`
+	Validator  bool `json:"validator"`
+	Closer     bool `json:"closer"`
 }
 
 // MonitorState says where a loop's hints come from.

@@ -37,8 +37,8 @@ func TestCancelledAnywhere(t *testing.T) {
 		Nexthops: []Nexthop{viaObject(5, "10.0.0.1"), {ID: 9, Group: []NexthopMember{{ID: 5}}}},
 	}
 	for name, next := range map[string]State{
-		"nothing":    {},
-		"interface":  {Routes: []Route{{Dst: pfx("10.2.0.0/16"), Interface: "nope"}}},
+		"nothing":   {},
+		"interface": {Routes: []Route{{Dst: pfx("10.2.0.0/16"), Interface: "nope"}}},
 		"other ways": {Addresses: full.Addresses, Nexthops: []Nexthop{viaObject(5, "10.0.0.7"), viaObject(6, "10.0.0.8")}, Routes: []Route{
 			{Dst: pfx("10.3.0.0/16"), NextHops: ways("10.0.0.1", "10.0.0.4")},
 			{Dst: pfx("2001:db8:3::/48"), NextHops: ways("2001:db8::1*3", "2001:db8::8", "2001:db8::9")},
@@ -51,7 +51,9 @@ func TestCancelledAnywhere(t *testing.T) {
 			k.src.untagged = untagged
 			k.pass(next)
 			var want []string
-			left := func() []string { return slices.Concat(k.ipRoutes("all"), k.addresses("v0"), k.addresses("v1"), k.objectsByIP()) }
+			left := func() []string {
+				return slices.Concat(k.ipRoutes("all"), k.addresses("v0"), k.addresses("v1"), k.objectsByIP())
+			}
 			want = left()
 			for n, cut := int64(1), true; cut; n++ {
 				k.converge(full)
