@@ -20,12 +20,7 @@ func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
 			r := p.own(list[k])
 			putRoute(b, unix.NLM_F_EXCL, &r, p.survey.resolved(list[k]))
 		},
-		func(k int, err error) {
-			if r := &p.want.routes[list[k]]; err == nil && r.v6 && r.several {
-				p.remember(r, p.survey.resolved(list[k]))
-			}
-			p.doneRoute(Create, list[k], err)
-		},
+		func(k int, err error) { p.doneRoute(Create, list[k], err) },
 		func(k int, err error) { p.skipped(p.routeOp(Create, list[k]), err) })
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
@@ -135,6 +137,27 @@ func TestSharedWays(t *testing.T) {
 	k.converge(state) // ours again, beside
 	k.converge(State{Addresses: state.Addresses})
 	k.want("left", k.led(dst6), "2001:db8::1 v0 1", "2001:db8::5 v0 1")
+}
+
+// TestWaysThatStay: only what is missing of an IPv6 route is made, and what is there is not touched.
+func TestWaysThatStay(t *testing.T) {
+	k := newPairs(t, Options{})
+	state := lead(dst6, ways("2001:db8::1*3", "2001:db8::4", "2001:db8::5")...)
+	k.converge(state)
+	w := k.watchRoutes()
+	for _, lost := range [][]string{{"2001:db8::5"}, {"2001:db8::4", "2001:db8::5"}} {
+		for _, gateway := range lost {
+			k.run("-6 route del " + dst6 + " via " + gateway + " metric 10")
+		}
+		w.mustDrain()
+		k.converge(state)
+		k.settled(state)
+		for _, e := range w.mustDrain() {
+			if e.typ == unix.RTM_DELROUTE {
+				t.Errorf("without %v: deleted %v", lost, e.unpack(""))
+			}
+		}
+	}
 }
 
 // TestForeignWays: another's ways in the place of ours.

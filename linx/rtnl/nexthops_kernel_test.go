@@ -318,6 +318,16 @@ func TestObjectsFallWithTheirLink(t *testing.T) {
 	k.want("objects", k.objectsByIP(), "5 via 10.0.0.1 dev v0 proto 76", "6 dev v1 proto 76", "9 5*1 6*1 proto 76")
 }
 
+// TestObjectIsHeard: that another changes an object of ours does not show in any route.
+func TestObjectIsHeard(t *testing.T) {
+	k := newNexthops(t, Options{})
+	state := follow([]Nexthop{viaObject(5, "10.0.0.1")}, 5)
+	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
+	k.waitConverged(loop)
+	k.run("nexthop replace id 5 via 10.0.0.9 dev v0 proto 76")
+	k.eventually(func() bool { return slices.Equal(k.objectsByIP(), []string{"5 via 10.0.0.1 dev v0 proto 76"}) })
+}
+
 // TestObjectsAreKnownByTheKernel: a process that knows nothing of the one before removes what that left.
 func TestObjectsAreKnownByTheKernel(t *testing.T) {
 	k := newNexthops(t, Options{})
