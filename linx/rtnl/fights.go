@@ -15,8 +15,8 @@ import (
 // make both busy and help nobody: the object is left alone for a while, longer each time, and is pending.
 // Everything else is healed at full speed, and what is to be deleted is deleted.
 //
-// Objects are known by what is desired (an Address, a Route or a Link in words, a Neighbor, a Rule), so a fight
-// goes on when a new desired state still has them.
+// Objects are known by what is desired (an Address, a Route or a Link in words, a Neighbor, a Rule), so a
+// fight goes on when a new desired state still has them.
 type fights struct {
 	fight.Watch[fmt.Stringer]
 	log      *slog.Logger
