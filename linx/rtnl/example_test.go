@@ -205,3 +205,24 @@ func ExampleEncap() {
 	// route 10.1.0.0/16 encap mpls 100/200 via 10.0.0.1 mtu 1492
 	// {"dst":"10.1.0.0/16","gateway":"10.0.0.1","encap":"mpls 100/200","mtu":1492}
 }
+
+// A bridge with a container's veth in it, and the machine's own interface adjusted: what has a Kind is made
+// and deleted, what has none gets back what it had.
+func ExampleLink() {
+	links := []rtnl.Link{
+		{Name: "br0", Kind: rtnl.KindBridge, Admin: rtnl.Up},
+		{Name: "blue", Kind: rtnl.KindVeth, Admin: rtnl.Up, Master: "br0",
+			Veth: rtnl.Veth{Peer: "eth0", PeerNamespace: linx.Path("/run/netns/blue")}},
+		{Name: "eth1", MTU: 9000, Master: "br0"},
+	}
+	source := rtnl.New(linx.Self(), rtnl.Options{})
+	fmt.Println(source.Validate(rtnl.State{Links: links}))
+	for _, l := range links {
+		fmt.Println(l)
+	}
+	// Output:
+	// <nil>
+	// link br0 up type bridge
+	// link blue master br0 up type veth peer name eth0 netns /run/netns/blue
+	// link eth1 mtu 9000 master br0
+}
