@@ -115,8 +115,8 @@
 // whoever's they are; ours come back in the same pass. An IPv4 address that has another's secondaries is
 // not deleted unless promote_secondaries is on, nor replaced. Deleting an address has no guard in the kernel:
 // between the last look at it and its deletion, another may have made it theirs. The same holds for a
-// neighbour, and for changing either. For the same reason, an interface renamed in the very moment between a look at its name and the change is changed
-// under its new name; the next pass repairs that.
+// neighbour and a nexthop object, and for changing one. For the same reason, an interface renamed in the very
+// moment between a look at its name and the change is changed under its new name; the next pass repairs that.
 //
 // With an IPv6 address goes a route of its network over its interface: of several, the one of the lowest
 // metric, even another's. An "ip address change" of what is ours takes its mark away: it is another's then,
@@ -125,7 +125,7 @@
 //
 // Of IPv6 routes that the kernel has merged, it shows the first one's metrics, source and protocol alone. What
 // we made is known from LastApplied then. Of two that differ in their Encap alone it deletes the first of
-// ours, so that one of the two that shows no sign of being ours is left alone. One without a gateway that others' next hops have come to stand
-// on both sides of is not shown at all: it is taken for absent, a conflict if it is desired, and is left
-// behind if it is not.
+// ours, so that one of the two that shows no sign of being ours is left alone. One without a gateway that
+// others' next hops have come to stand on both sides of is not shown at all: it is taken for absent, a
+// conflict if it is desired, and is left behind if it is not.
 package rtnl

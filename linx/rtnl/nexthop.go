@@ -99,13 +99,13 @@ func (o *Nexthop) groupFault() error {
 	for i, m := range o.Group {
 		switch {
 		case m.ID == o.ID:
-			return fmt.Errorf("Group[%d]: a group is no member of itself", i)
+			return fmt.Errorf("member Group[%d]: a group is no member of itself", i)
 		case m.Weight > maximumWeight:
-			return fmt.Errorf("Group[%d]: weight %d; at most %d is possible", i, m.Weight, maximumWeight)
+			return fmt.Errorf("member Group[%d]: weight %d; at most %d is possible", i, m.Weight, maximumWeight)
 		}
 		for k := range o.Group[:i] {
 			if o.Group[k].ID == m.ID {
-				return fmt.Errorf("Group[%d]: the same object as Group[%d]; a Weight says how much goes there", i, k)
+				return fmt.Errorf("member Group[%d]: the same object as Group[%d]; a Weight says how much goes there", i, k)
 			}
 		}
 	}
@@ -141,11 +141,11 @@ func (x *index) memberFault(o *Nexthop, k int, id uint32) error {
 	at, ok := x.nexthop[id]
 	switch {
 	case !ok:
-		return fmt.Errorf("Group[%d]: no object of this state has the id %d", k, id)
+		return fmt.Errorf("member Group[%d]: no object of this state has the id %d", k, id)
 	case x.nexthops[at].group():
-		return fmt.Errorf("Group[%d]: nexthops[%d] is a group itself, which the kernel refuses", k, at)
+		return fmt.Errorf("member Group[%d]: nexthops[%d] is a group itself, which the kernel refuses", k, at)
 	case x.nexthops[at].blackhole && len(o.Group) > 1:
-		return fmt.Errorf("Group[%d]: nexthops[%d] is a blackhole, which can only be alone in a group", k, at)
+		return fmt.Errorf("member Group[%d]: nexthops[%d] is a blackhole, which can only be alone in a group", k, at)
 	}
 	return nil
 }

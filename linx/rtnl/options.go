@@ -24,8 +24,8 @@ type Options struct {
 	// one for each such pair, besides those of State.Nexthops: to change the gateway of all of them is one
 	// request then, in which there is no moment without a route. The objects carry Protocol, and whatever
 	// carries it and no desired route needs is deleted, unless others' routes or groups use it by then, which
-	// is looked at right before: the kernel has no guard. IPv6 routes keep plain gateways: to replace an object that IPv6 routes use, while others
-	// change IPv6 routes, crashes Linux 6.18.
+	// is looked at right before: the kernel has no guard. IPv6 routes keep plain gateways: to replace an object
+	// that IPv6 routes use, while others change IPv6 routes, crashes Linux 6.18.
 	NexthopObjects bool
 	// Logger is told when a fight with another writer over one object begins, and when it ends. An object
 	// that had to be repaired 5 times within 10 s is left alone for 1 s, then 2 s, and so on up to 1 min.

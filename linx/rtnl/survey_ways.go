@@ -53,8 +53,8 @@ func (s *survey) sameWays(i int32, seen []hop) bool {
 	return len(ways) == len(seen)
 }
 
-// leadsBeyond says that the ways of an IPv4 route begin with those of other, in this order, as far as the kernel
-// compares them.
+// leadsBeyond says that the ways of an IPv4 route begin with those of other, in this order, as far as the
+// kernel compares them.
 func (f *found) leadsBeyond(other *found) bool {
 	ways := other.hops
 	if !other.several {
