@@ -34,6 +34,20 @@ func TestIPv6MetricZero(t *testing.T) {
 	}
 }
 
+// TestAbsentTable: the kernel has no table before its first route, nor after its last one, and says ENOENT of
+// it. To a pass that is an empty one.
+func TestAbsentTable(t *testing.T) {
+	k := newKernel(t, Options{})
+	for _, dst := range []string{"10.1.0.0/16", "2001:db8:1::/48"} {
+		state := State{Routes: []Route{{Dst: pfx(dst), Type: Blackhole, Table: 100}}}
+		k.converge(state)
+		k.settled(state)
+		k.deleteAll(us)
+		k.wantApplied(k.converge(state), "create route blackhole "+dst+" table 100")
+		k.converge(State{})
+	}
+}
+
 // TestLinkDown: it takes IPv4 routes without an event, and IPv6 addresses; a pass puts back what can be,
 // and waits for the rest.
 func TestLinkDown(t *testing.T) {
