@@ -42,7 +42,9 @@ func TestAbsentTable(t *testing.T) {
 		state := State{Routes: []Route{{Dst: pfx(dst), Type: Blackhole, Table: 100}}}
 		k.converge(state)
 		k.settled(state)
-		k.deleteAll(us)
+		if err := k.Netlink().RouteDel(k.route(state.Routes[0], us)); err != nil {
+			t.Fatal(err)
+		}
 		k.wantApplied(k.converge(state), "create route blackhole "+dst+" table 100")
 		k.converge(State{})
 	}
