@@ -51,14 +51,22 @@ func drawMain(r *rand.Rand, flawed bool) rtnl.State {
 		if n < 5 && r.IntN(3) == 0 {
 			route.MTU = uint32(1300 + 10*r.IntN(3))
 		}
+		if n == 3 {
+			route.Gateway, route.Interface, route.NextHops = netip.Addr{}, "", drawWays(r, "10.1.1.%d", 100)
+		}
 		if r.IntN(4) != 0 {
 			s.Routes = append(s.Routes, route)
 		}
 	}
 	for n := range routes6 {
+		route := rtnl.Route{Dst: mainDst6(n), Metric: metric6}
+		if n == 1 {
+			route.NextHops = drawWays(r, "2001:db8:1::%x", 64)
+		} else {
+			route.Gateway, route.Interface = addr("2001:db8:1::%x", 64+r.IntN(4)), "v0"
+		}
 		if r.IntN(4) != 0 {
-			s.Routes = append(s.Routes, rtnl.Route{
-				Dst: mainDst6(n), Metric: metric6, Gateway: addr("2001:db8:1::%x", 64+r.IntN(4)), Interface: "v0"})
+			s.Routes = append(s.Routes, route)
 		}
 	}
 	s.Rules = drawRules(r, mainPriority)
@@ -97,6 +105,14 @@ func drawSide(r *rand.Rand, flawed bool) rtnl.State {
 		s.Addresses = append(s.Addresses, rtnl.Address{Interface: "nowhere", Prefix: prefix("10.251.0.1/24")})
 	}
 	return s
+}
+
+// drawWays has one to three of four gateways from first on, with weights.
+func drawWays(r *rand.Rand, format string, first int) (ways []rtnl.NextHop) {
+	for _, n := range r.Perm(4)[:1+r.IntN(3)] {
+		ways = append(ways, rtnl.NextHop{Gateway: addr(format, first+n), Interface: "v0", Weight: uint16(1 + r.IntN(2))})
+	}
+	return ways
 }
 
 // disputed are addresses that others make just so, too; main wants one of them. Each is a network of its

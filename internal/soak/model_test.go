@@ -167,6 +167,14 @@ func netlinkRoute(k *netlink.Handle, r rtnl.Route) (*netlink.Route, error) {
 		}
 		out.LinkIndex = link.Attrs().Index
 	}
+	for _, way := range r.NextHops {
+		link, err := k.LinkByName(way.Interface)
+		if err != nil {
+			return nil, err
+		}
+		out.MultiPath = append(out.MultiPath, &netlink.NexthopInfo{
+			LinkIndex: link.Attrs().Index, Gw: way.Gateway.AsSlice(), Hops: int(way.Weight) - 1})
+	}
 	return out, nil
 }
 
@@ -187,6 +195,18 @@ func ipNet(p netip.Prefix) *net.IPNet {
 
 func addressLine(a rtnl.Address) string {
 	return fmt.Sprintf("address %s dev %s", a.Prefix, a.Interface)
+}
+
+// routeLines gives a line for each way. (Weights are looked at by rtnl's own tests.)
+func routeLines(r rtnl.Route, protocol int) (lines []string) {
+	if len(r.NextHops) == 0 {
+		return []string{routeLine(r, protocol)}
+	}
+	for _, way := range r.NextHops {
+		r.Gateway, r.Interface = way.Gateway, way.Interface
+		lines = append(lines, routeLine(r, protocol))
+	}
+	return lines
 }
 
 // routeLine leaves out, of IPv6 routes, what is not shown of those that the kernel has merged.
@@ -211,7 +231,7 @@ func stateLines(s rtnl.State, protocol int) (lines []string) {
 		lines = append(lines, addressLine(a))
 	}
 	for _, r := range s.Routes {
-		lines = append(lines, routeLine(r, protocol))
+		lines = append(lines, routeLines(r, protocol)...)
 	}
 	for _, r := range s.Rules {
 		lines = append(lines, ruleLine(r, protocol))
