@@ -18,6 +18,7 @@ type nexthops struct {
 	ours   map[uint32]hop  // by id, of those that this package gives: with one way, by a gateway
 	ids    map[hop]uint32  // of those, the first for the way
 	taken  map[uint32]bool // all ids, others' too
+	six    map[uint32]bool // those of IPv6
 	leads  map[uint32]hop  // by id of ours: where the routes that use it should lead, if all to one place
 }
 
@@ -31,10 +32,12 @@ func (n *nexthops) reset() {
 	if n.ours == nil {
 		n.ours, n.ids = make(map[uint32]hop), make(map[hop]uint32)
 		n.taken, n.leads = make(map[uint32]bool), make(map[uint32]hop)
+		n.six = make(map[uint32]bool)
 	}
 	clear(n.ours)
 	clear(n.ids)
 	clear(n.taken)
+	clear(n.six)
 	clear(n.leads)
 }
 

@@ -19,6 +19,10 @@ func putRoute(b *rtnetlink.Batch, flag uint16, r *route, hops []hop) {
 	default:
 		putHop(b, r)
 	}
+	if d := r.details(); r.object != 0 && d.metrics == (metrics{}) && d.algorithm == (algorithm{}) {
+		// Without any, the kernel takes those of another of ours that follows the object: fib_find_info_nh.
+		b.Nest(unix.RTA_METRICS | unix.NLA_F_NESTED)()
+	}
 	putDetail(b, r)
 }
 

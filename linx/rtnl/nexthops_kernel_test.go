@@ -341,3 +341,27 @@ func TestObjectsAreKnownByTheKernel(t *testing.T) {
 	k.converge(State{Addresses: home})
 	k.want("objects", k.objectsByIP())
 }
+
+// TestObjectAndMetrics: routes that follow one object have each their own metrics, which the kernel does not
+// look at when it finds another that follows it.
+func TestObjectAndMetrics(t *testing.T) {
+	for _, opts := range []Options{{}, {NexthopObjects: true}} {
+		k := newNexthops(t, opts)
+		state := follow([]Nexthop{viaObject(5, "10.0.0.1")}, 5, 5)
+		if opts.NexthopObjects {
+			state = via(2, "10.0.0.1")
+		}
+		for _, mtu := range [][2]uint32{{1400, 0}, {0, 0}, {0, 1400}, {1400, 1300}, {1400, 0}} {
+			state.Routes = slices.Clone(state.Routes)
+			state.Routes[0].MTU, state.Routes[1].MTU = mtu[0], mtu[1]
+			k.converge(state)
+			k.settled(state)
+			for i, r := range state.Routes {
+				got := k.run("route show " + r.Dst.String())
+				if want := fmt.Sprint("mtu ", mtu[i]); strings.Contains(got, "mtu") != (mtu[i] != 0) || mtu[i] != 0 && !strings.Contains(got, want) {
+					t.Errorf("%v: ip shows %q", r, got)
+				}
+			}
+		}
+	}
+}

@@ -15,6 +15,9 @@ var errRegroup = errors.New("routes use it, and the kernel makes no group of a s
 // seeNexthop takes an object.
 func (s *survey) seeNexthop(o *nexthop) {
 	s.nexthops.taken[o.id] = true
+	if o.v6 {
+		s.nexthops.six[o.id] = true
+	}
 	if i, ok := s.want.nexthop[o.id]; ok {
 		s.objects[i] = *o
 		return
@@ -28,6 +31,11 @@ func (s *survey) seeNexthop(o *nexthop) {
 	}
 }
 
+// ofIPv6 says that a group has members of IPv6, as one that IPv6 routes follow has. Those are not looked at.
+func (s *survey) ofIPv6(o nexthop) bool {
+	return slices.ContainsFunc(o.members, func(m member) bool { return s.nexthops.six[m.id] })
+}
+
 // wantedObject gives a desired object with its interface's index.
 func (s *survey) wantedObject(i int32) nexthop {
 	o := s.want.nexthops[i]
@@ -39,6 +47,10 @@ func (s *survey) wantedObject(i int32) nexthop {
 // diffObjects decides about desired objects, and notes in s.unready which cannot be used.
 func (s *survey) diffObjects(d *difference, policy ConflictPolicy, name namer) {
 	clear(s.unready)
+	for i := range s.objects {
+		s.objects[i].strange = s.objects[i].strange || s.ofIPv6(s.objects[i])
+	}
+	s.oldObjects = slices.DeleteFunc(s.oldObjects, s.ofIPv6)
 	for _, groups := range []bool{false, true} { // of the others
 		for i := range s.want.nexthops {
 			if s.want.nexthops[i].group() == groups {

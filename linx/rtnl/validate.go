@@ -70,6 +70,9 @@ func (r *Route) hopFault() error {
 	if err := way.fault(); err != nil {
 		return err
 	}
+	if r.v6() && way.Interface == "lo" && way.Encap != (Encap{}) {
+		return errors.New("IPv6 route over lo with Encap; the kernel makes that one that sends nothing, and keeps no Encap")
+	}
 	return way.Encap.fault(r.v6())
 }
 
@@ -127,6 +130,21 @@ func (r *Route) familyFault() error {
 	}
 	if !v6 && r.Preference != PreferenceMedium {
 		return errors.New("IPv4 routes have no preference; leave it PreferenceMedium")
+	}
+	return r.scopeFault()
+}
+
+// scopeFault follows fib_create_info and fib_check_nh in the kernel's net/ipv4/fib_semantics.c.
+func (r *Route) scopeFault() error {
+	way := r.way()
+	switch scope := r.Scope; {
+	case scope == ScopeDefault:
+	case r.Type == Local && scope != ScopeHost:
+		return fmt.Errorf("local route of scope %v; it is host, or leave it out", scope)
+	case scope == ScopeHost && (way.Gateway.IsValid() || len(r.NextHops) > 1):
+		return errors.New("route of scope host with a gateway or several ways; scope link is for what is directly attached")
+	case scope == ScopeLink && way.OnLink:
+		return errors.New("route of scope link with OnLink; a gateway is farther away, so leave Scope out")
 	}
 	return nil
 }

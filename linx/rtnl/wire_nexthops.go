@@ -16,6 +16,7 @@ type nexthop struct {
 	hop       hop // of a single one
 	protocol  uint8
 	blackhole bool
+	v6        bool     // a single one of IPv6
 	strange   bool     // not IPv4, or with what a Nexthop does not say
 	members   []member // of a group, by id
 }
@@ -93,7 +94,7 @@ func decodeNexthop(body []byte) (o nexthop, ok bool) {
 	if len(body) < sizeofNhmsg {
 		return o, false
 	}
-	o.protocol = body[2]
+	o.v6, o.protocol = body[0] == unix.AF_INET6, body[2]
 	o.hop.onlink = native.Uint32(body[4:])&unix.RTNH_F_ONLINK != 0
 	for typ, v := range rtnetlink.Attributes(body[sizeofNhmsg:]) {
 		switch typ {
