@@ -148,10 +148,11 @@ func (p *pass) ownedRoutes() routeList {
 	l := routeList{all: p.want.state.Routes}
 	var more []Route
 	for i, r := range s.routes {
-		if r != ours {
-			l.but = append(l.but, p.want.from[i])
+		if r == ours {
+			continue
 		}
-		if r != ours && s.partly(int32(i)) {
+		l.but = append(l.but, p.want.from[i])
+		if s.partly(int32(i)) {
 			more = append(more, s.ownWays(int32(i)))
 		}
 	}

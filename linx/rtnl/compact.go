@@ -77,7 +77,7 @@ type hop struct {
 }
 
 // route is a route with one next hop. A desired one has the position of its interface's name in link, until
-// that is replaced by the interface's index; see survey.route.
+// that is replaced by the interface's index; see survey.wanted.
 type route struct {
 	routeKey
 	object uint32 // id of the nexthop object that says hop; 0: none
@@ -86,7 +86,7 @@ type route struct {
 	kind     uint8                 // RTN_
 	scope    uint8                 // RT_SCOPE_; 0 for IPv6
 	protocol uint8                 // 0 for a desired one
-	strange  bool                  // has what this package cannot ask for or name: never what is wanted, never deleted
+	strange  bool                  // has what this package cannot say: never as wanted, and never deleted
 	several  bool                  // leads several ways, which are beside it: an IPv4 route, or a desired one
 }
 

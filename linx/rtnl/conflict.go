@@ -30,6 +30,7 @@ type ConflictError struct {
 	Reason   string       // in what it differs, or why not even TakeOver would help; or empty
 }
 
+// Error gives all three in words.
 func (e *ConflictError) Error() string {
 	s := "conflict: the place is held by " + e.Holder.String() + ", " + protocolName(e.Protocol)
 	if e.Reason != "" {

@@ -94,6 +94,12 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 		}
 		r.detail = d.handle
 	}
+	d.settle(r)
+	return true
+}
+
+// settle makes of r and d.hops what decode says, once all attributes are read.
+func (d *routeDecoder) settle(r *route) {
 	if len(d.hops) > 0 {
 		r.hop = d.hops[0]
 	}
@@ -104,7 +110,6 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 		d.hops = d.hops[:0]
 	}
 	r.several = !r.v6 && len(d.hops) > 0
-	return true
 }
 
 // decodeHops reads the struct rtnexthops of a multipath route. One that this package could not name makes r

@@ -1,5 +1,5 @@
-// Package rtnl keeps the interfaces, addresses, neighbours, routes and rules of a network namespace as they
-// are desired, through rtnetlink.
+// Package rtnl keeps the interfaces, addresses, neighbours, nexthop objects, routes and rules of a network
+// namespace as they are desired, through rtnetlink.
 //
 // A State says what is desired, and a Source makes it so, a pass at a time: it observes the namespace,
 // compares, applies the difference, and observes again. Under a reconcile.Loop it goes on doing so, on a
@@ -18,10 +18,10 @@
 //
 // # What is ours
 //
-// The kernel remembers who made a route, a rule or an address: in rtm_protocol, FRA_PROTOCOL (Linux
-// 4.17), and from Linux 5.18 on in IFA_PROTO. What carries Options.Protocol is ours: it is deleted when
-// it is not desired, also after a crash, by a process that knows nothing of the one before. All else is
-// others', and no pass deletes or replaces it, unless Options.Conflict says so. On older kernels
+// The kernel remembers who made a route, a nexthop object, a rule or an address: in rtm_protocol, nh_protocol,
+// FRA_PROTOCOL (Linux 4.17), and from Linux 5.18 on in IFA_PROTO. What carries Options.Protocol is ours: it is
+// deleted when it is not desired, also after a crash, by a process that knows nothing of the one before. All
+// else is others', and no pass deletes or replaces it, unless Options.Conflict says so. On older kernels
 // LastApplied alone tells which addresses are ours.
 //
 // Of a neighbour the kernel remembers its maker too (NDA_PROTOCOL, Linux 5.0), but does not forget it
@@ -39,14 +39,14 @@
 //
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. When a
 // route expires is not compared, nor what the kernel takes from a router's advertisements. An address may have
-// more than is asked for, but not live longer. One that is otherwise, in the place of a desired one, is a
+// more than is asked for, but not live longer. What is otherwise, in the place of a desired object, is a
 // *ConflictError in Report.Failed. Rules are never in each other's place: of two that differ in who made them
 // alone, the kernel keeps both.
 //
 // # What waits
 //
-// What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface that
-// does not exist, an IPv6 address in duplicate address detection (a route whose source it is, too), a
+// What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface or a nexthop
+// object that does not exist, an IPv6 address in duplicate address detection (a route whose source it is, too), a
 // gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are known by
 // name, wherever that goes. An IPv6 address of ours that another host has is in Report.Failed, and tried
 // again by a pass a minute later, since nothing tells when that host has gone. What went with an interface that
@@ -87,16 +87,25 @@
 // A route is created only where there is none (NLM_F_EXCL), and deleted by all that tells it from others.
 // To change one, the new is put beside the old, and then the old deleted, so that there is never a moment
 // without (for IPv6, where two would be merged, the new one first stands at another metric). NLM_F_REPLACE,
-// which replaces whatever is first in the place, is not used at all. A desired route that stands behind
+// which replaces whatever is first in the place, is used for no route. A desired route that stands behind
 // another's of the same destination, TOS and metric counts as in place, though packets take the other.
 // Should another take the place of an IPv6 route while that stands aside, it keeps it: that is a conflict.
 //
-// A route that leads several ways (NextHops) is one of IPv4, and put beside the old and so on as a whole. Of
-// IPv6 each way is a route of its own that the kernel merges with all others of that metric, others' too: ways
-// that are missing are appended, ways that are too many are deleted one by one, and those that stay are not
-// touched. A way that is another's already is enough. But to others' ways alone, none of ours is added: that
-// is a conflict. A way over an interface that is down makes no difference, as long as the kernel keeps the
-// route.
+// An IPv4 route that leads several ways (NextHops) is one route, and changed like any other. Of an IPv6 one,
+// each way is a route of its own that the kernel merges with all of that destination and metric, others' too.
+// So each is looked for by itself: what is missing is added, what is too much is deleted, what stays is not
+// touched, and one that is another's already is enough. But where none is ours, and others' are not all that
+// is desired, none is added: that is a conflict. A way over an interface that is down counts as in place, as
+// long as the kernel shows it.
+//
+// # Nexthop objects
+//
+// State.Nexthops are where IPv4 routes lead, each under a number that routes name as NextHopID. Changing an
+// object is one request (NLM_F_REPLACE), which leads all its routes elsewhere at once; deleting one deletes
+// them too. The kernel has no guard for either: so all objects and IPv4 routes are read right before, and what
+// others' routes or groups use is left alone. An object goes, with its routes, when its interface goes or is
+// set down; all come back with that. Options.NexthopObjects has such objects made for the gateways that IPv4
+// routes name, without any of that in the state.
 //
 // # How rules change
 //

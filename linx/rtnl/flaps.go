@@ -13,29 +13,36 @@ func (f *fights) excuse(links []link) {
 	if len(f.carriers) != len(links) {
 		f.carriers = make([]carrier, len(links))
 	}
+	var fell []bool // by position; nil: none
 	for position := range links {
 		l, was := &links[position], &f.carriers[position]
 		now := carrier{l.index, l.changes}
 		if *was != (carrier{}) && *was != now || l.index != 0 && !l.up {
-			f.fell(int32(position))
+			if fell == nil {
+				fell = make([]bool, len(links))
+			}
+			fell[position] = true
 		}
 		*was = now
 	}
+	if fell != nil {
+		f.fell(fell)
+	}
 }
 
-func (f *fights) fell(link int32) {
+func (f *fights) fell(links []bool) {
 	for i := range f.want.addresses {
-		if a := &f.want.addresses[i]; a.link == link && a.v6 {
+		if a := &f.want.addresses[i]; a.v6 && links[a.link] {
 			f.waited(place{anAddress, int32(i)})
 		}
 	}
 	for i := range f.want.routes {
-		if r := &f.want.routes[i]; r.link == link || r.link == 0 { // 0: it may have led there
+		if r := &f.want.routes[i]; r.link == 0 || links[r.link] { // 0: it may have led there
 			f.waited(place{aRoute, int32(i)})
 		}
 	}
 	for i := range f.want.neighbors {
-		if f.want.neighbors[i].link == link {
+		if links[f.want.neighbors[i].link] {
 			f.waited(place{aNeighbor, int32(i)})
 		}
 	}

@@ -29,7 +29,7 @@ func (i *importer) nexthops(ctx context.Context) error {
 		u := o.unpack(i.name)
 		lacks := slices.ContainsFunc(o.members, func(m member) bool { return !i.objects[m.id] })
 		if o.strange || lacks || u.fault() != nil {
-			i.unsay(o.unpack(i.name), beyond)
+			i.unsay(u, beyond)
 			continue
 		}
 		i.objects[o.id] = true

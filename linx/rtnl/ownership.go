@@ -11,13 +11,13 @@ import (
 // pass, and from process to process, as JSON. The zero value owns nothing. In another namespace than the
 // one it was made in, by linx.ID, it counts as empty.
 //
-// It complements what the kernel remembers. A route or rule is ours if its protocol is Options.Protocol,
-// whatever this says; so is an address with that IFA_PROTO where the kernel has it (Linux 5.18). An
-// address without is ours only by this record, on the interface of that name and index, and never by a
-// mere claim. A neighbour is ours by both: NDA_PROTOCOL, and a record on that interface; by a claim if it is
-// just as claimed. An entry of a forwarding database, which has no protocol, is ours if it is just as
-// recorded, and never by a mere claim. An interface is ours if it has the index and kind of a record, or of a
-// claim: the index is one of our choice.
+// It complements what the kernel remembers. A route, nexthop object or rule is ours if its protocol is
+// Options.Protocol, whatever this says; so is an address with that IFA_PROTO where the kernel has it (Linux
+// 5.18). An address without is ours only by this record, on the interface of that name and index, and never by
+// a mere claim. A neighbour is ours by both: NDA_PROTOCOL, and a record on that interface; by a claim if it is
+// just as claimed. An entry of a forwarding database, which has no protocol, is ours if it is just as recorded,
+// and never by a mere claim. An interface is ours if it has the index and kind of a record, or of a claim: the
+// index is one of our choice.
 //
 // Of an interface that was adjusted it has what each attribute was, and what it was made: a value is given back
 // only in place of that.

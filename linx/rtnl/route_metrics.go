@@ -134,9 +134,9 @@ func (r *Route) metricFault() error {
 type Preference uint8
 
 const (
-	PreferenceMedium Preference = iota
-	PreferenceLow
-	PreferenceHigh
+	PreferenceMedium Preference = iota // behind PreferenceHigh
+	PreferenceLow                      // last
+	PreferenceHigh                     // first
 )
 
 var preferences = [...]struct {

@@ -110,23 +110,27 @@ func (r Rule) String() string {
 	if r.DestinationPorts != (PortRange{}) {
 		word("dport", r.DestinationPorts.String())
 	}
-	switch {
-	case r.Action == RuleGoto:
-		word("goto", strconv.FormatUint(uint64(r.Goto), 10))
-	case r.Action != RuleLookup:
-		word(r.Action.String())
-	case r.L3MDev:
-		word("l3mdev")
-	case r.Table == 0, r.Table == unix.RT_TABLE_MAIN:
-		word("lookup main")
-	default:
-		word("lookup", strconv.FormatUint(uint64(r.Table), 10))
-	}
+	word(r.actionWords())
 	if r.MinPrefixLength != 0 {
 		word("suppress_prefixlength", strconv.Itoa(int(r.MinPrefixLength)-1))
 	}
 	word("priority", strconv.FormatUint(uint64(r.Priority), 10))
 	return b.String()
+}
+
+// actionWords gives "lookup 100".
+func (r *Rule) actionWords() string {
+	switch {
+	case r.Action == RuleGoto:
+		return "goto " + strconv.FormatUint(uint64(r.Goto), 10)
+	case r.Action != RuleLookup:
+		return r.Action.String()
+	case r.L3MDev:
+		return "l3mdev"
+	case r.Table == 0, r.Table == unix.RT_TABLE_MAIN:
+		return "lookup main"
+	}
+	return "lookup " + strconv.FormatUint(uint64(r.Table), 10)
 }
 
 // v6 tells the family of a valid rule.

@@ -14,8 +14,8 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// Source is the interfaces, addresses, neighbours, routes and rules of one network namespace. It is a
-// reconcile.Source, and a Subscriber, Validator and io.Closer. Its methods are safe for concurrent use;
+// Source is the interfaces, addresses, neighbours, nexthop objects, routes and rules of one network namespace.
+// It is a reconcile.Source, and a Subscriber, Validator and io.Closer. Its methods are safe for concurrent use;
 // passes wait for each other.
 type Source struct {
 	ns       linx.Namespace

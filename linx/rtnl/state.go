@@ -16,13 +16,16 @@ import (
 // To change what is wanted, make new slices.
 //
 // It marshals to JSON and back; unmarshalling refuses unknown fields.
+//
+// No two entries of a list have the same identity, which each type defines. Their order is no part of what is
+// wanted. An empty list wants none of its kind.
 type State struct {
-	Links     []Link     `json:"links,omitempty"`
-	Addresses []Address  `json:"addresses,omitempty"`
-	Neighbors []Neighbor `json:"neighbors,omitempty"`
-	Nexthops  []Nexthop  `json:"nexthops,omitempty"`
+	Links     []Link     `json:"links,omitempty"`     // interfaces, to be made or adjusted
+	Addresses []Address  `json:"addresses,omitempty"` // of interfaces
+	Neighbors []Neighbor `json:"neighbors,omitempty"` // and entries of forwarding databases
+	Nexthops  []Nexthop  `json:"nexthops,omitempty"`  // nexthop objects, which IPv4 routes may follow
 	Routes    []Route    `json:"routes,omitempty"`
-	Rules     []Rule     `json:"rules,omitempty"`
+	Rules     []Rule     `json:"rules,omitempty"` // which say what table a packet is routed by
 }
 
 // UnmarshalJSON refuses unknown fields: a misspelt one would be a setting silently not made.
@@ -54,7 +57,8 @@ type (
 
 // same says whether b is a again: the same slices.
 func same(a, b *State) bool {
-	return sameSlice(a.Links, b.Links) && sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Nexthops, b.Nexthops) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules) && sameSlice(a.Neighbors, b.Neighbors)
+	return sameSlice(a.Links, b.Links) && sameSlice(a.Addresses, b.Addresses) && sameSlice(a.Neighbors, b.Neighbors) &&
+		sameSlice(a.Nexthops, b.Nexthops) && sameSlice(a.Routes, b.Routes) && sameSlice(a.Rules, b.Rules)
 }
 
 func sameSlice[T any](a, b []T) bool {

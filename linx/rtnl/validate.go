@@ -19,12 +19,12 @@ func (r *Route) fault() error {
 	if int(r.Scope) >= len(scopes) {
 		return fmt.Errorf("no scope: %v; the constants from ScopeDefault to ScopeHost are", r.Scope)
 	}
-	for _, check := range []func() error{r.metricFault, r.dstFault, r.hopFault, r.familyFault, r.rangeFault} {
+	for _, check := range []func() error{r.metricFault, r.dstFault, r.hopFault, r.familyFault} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return tosFault(r.TOS)
 }
 
 func (r *Route) dstFault() error {
@@ -149,10 +149,9 @@ func (r *Route) scopeFault() error {
 	return nil
 }
 
-func (r *Route) rangeFault() error {
-	switch {
-	case r.TOS&3 != 0:
-		return fmt.Errorf("TOS %#x: the lowest two bits are not for routing; %#x would do", r.TOS, r.TOS&^3)
+func tosFault(tos uint8) error {
+	if tos&3 != 0 {
+		return fmt.Errorf("TOS %#x: the lowest two bits are not for routing; %#x would do", tos, tos&^3)
 	}
 	return nil
 }

@@ -60,8 +60,8 @@ func (r *Rule) selectorFault() error {
 			}
 		}
 	}
-	if r.TOS&3 != 0 {
-		return fmt.Errorf("TOS %#x: the lowest two bits are not for routing; %#x would do", r.TOS, r.TOS&^3)
+	if err := tosFault(r.TOS); err != nil {
+		return err
 	}
 	for _, ports := range []PortRange{r.SourcePorts, r.DestinationPorts} {
 		if ports == (PortRange{}) {
