@@ -18,11 +18,11 @@
 //
 // # What is ours
 //
-// The kernel remembers who made a route, a nexthop object, a rule or an address: in rtm_protocol, nh_protocol,
-// FRA_PROTOCOL (Linux 4.17), and from Linux 5.18 on in IFA_PROTO. What carries Options.Protocol is ours: it is
-// deleted when it is not desired, also after a crash, by a process that knows nothing of the one before. All
-// else is others', and no pass deletes or replaces it, unless Options.Conflict says so. On older kernels
-// LastApplied alone tells which addresses are ours.
+// The kernel remembers who made a route, a nexthop object, a rule or an address: in rtm_protocol,
+// nh_protocol, FRA_PROTOCOL (Linux 4.17), and from Linux 5.18 on in IFA_PROTO. What carries Options.Protocol
+// is ours: it is deleted when it is not desired, also after a crash, by a process that knows nothing of the
+// one before. All else is others', and no pass deletes or replaces it, unless Options.Conflict says so. On
+// older kernels LastApplied alone tells which addresses are ours.
 //
 // Of a neighbour the kernel remembers its maker too (NDA_PROTOCOL, Linux 5.0), but does not forget it
 // when another changes the entry. So a neighbour is ours if it carries Options.Protocol and LastApplied
@@ -38,19 +38,19 @@
 // more is deleted only under the name that it was given.
 //
 // Another's object that already is as desired is enough: it stays the other's, and stays when we go. When a
-// route expires is not compared, nor what the kernel takes from a router's advertisements. An address may have
-// more than is asked for, but not live longer. What is otherwise, in the place of a desired object, is a
+// route expires is not compared, nor what the kernel takes from a router's advertisements. An address may
+// have more than is asked for, but not live longer. What is otherwise, in the place of a desired object, is a
 // *ConflictError in Report.Failed. Rules are never in each other's place: of two that differ in who made them
 // alone, the kernel keeps both.
 //
 // # What waits
 //
-// What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface or a nexthop
-// object that does not exist, an IPv6 address in duplicate address detection (a route whose source it is, too), a
-// gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are known by
-// name, wherever that goes. An IPv6 address of ours that another host has is in Report.Failed, and tried
-// again by a pass a minute later, since nothing tells when that host has gone. What went with an interface that
-// was down is made again at once: nobody keeps undoing that.
+// What cannot be done yet is in Report.Pending, and holds up nothing else: what needs an interface or a
+// nexthop object that does not exist, an IPv6 address in duplicate address detection (a route whose source it
+// is, too), a gateway that nothing reaches, and an object that another writer keeps undoing. Interfaces are
+// known by name, wherever that goes. An IPv6 address of ours that another host has is in Report.Failed, and
+// tried again by a pass a minute later, since nothing tells when that host has gone. What went with an
+// interface that was down is made again at once: nobody keeps undoing that.
 //
 // # How interfaces change
 //
@@ -74,10 +74,10 @@
 // before, what is to stay is named, and one that is no longer as it was is left to the next round. What
 // remains is the time between two messages.
 //
-// For anything else an address goes, and comes back at once. Meanwhile an IPv4 one has a stand-in, of the same
-// host and mostly of length 32, so that no route goes with it; where the kernel keeps no IFA_PROTO it has none,
-// as that could be left behind, and there a crash between the two makes ours another's. An IPv6 one is gone for
-// a moment, which takes the routes along that have it for their source.
+// For anything else an address goes, and comes back at once. Meanwhile an IPv4 one has a stand-in, of the
+// same host and mostly of length 32, so that no route goes with it; where the kernel keeps no IFA_PROTO it
+// has none, as that could be left behind, and there a crash between the two makes ours another's. An IPv6 one
+// is gone for a moment, which takes the routes along that have it for their source.
 //
 // A lifetime is renewed once half of it is over, for as long as the address is desired. Only what is or was
 // asked for is changed: an adopted address keeps the metric that it has.
@@ -102,10 +102,10 @@
 //
 // State.Nexthops are where IPv4 routes lead, each under a number that routes name as NextHopID. Changing an
 // object is one request (NLM_F_REPLACE), which leads all its routes elsewhere at once; deleting one deletes
-// them too. The kernel has no guard for either: so all objects and IPv4 routes are read right before, and what
-// others' routes or groups use is left alone. An object goes, with its routes, when its interface goes or is
-// set down; all come back with that. Options.NexthopObjects has such objects made for the gateways that IPv4
-// routes name, without any of that in the state.
+// them too. The kernel has no guard for either: so all objects and IPv4 routes are read right before, and
+// what others' routes or groups use is left alone. An object goes, with its routes, when its interface goes
+// or is set down; all come back with that. Options.NexthopObjects has such objects made for the gateways that
+// IPv4 routes name, without any of that in the state.
 //
 // # How rules change
 //
@@ -132,9 +132,9 @@
 // and not deleted any more. While an IPv6 route changes, a lookup may once in a while find none, although
 // there was one all the time: the kernel's do so whoever changes it.
 //
-// Of IPv6 routes that the kernel has merged, it shows the first one's metrics, source and protocol alone. What
-// we made is known from LastApplied then. Of two that differ in their Encap alone it deletes the first of
-// ours, so that one of the two that shows no sign of being ours is left alone. One without a gateway that
+// Of IPv6 routes that the kernel has merged, it shows the first one's metrics, source and protocol alone.
+// What we made is known from LastApplied then. Of two that differ in their Encap alone it deletes the first
+// of ours, so that one of the two that shows no sign of being ours is left alone. One without a gateway that
 // others' next hops have come to stand on both sides of is not shown at all: it is taken for absent, a
 // conflict if it is desired, and is left behind if it is not.
 package rtnl

@@ -196,8 +196,8 @@ func (p *pass) dumpRoutes(ctx context.Context, v6 bool, table uint32, protocol u
 }
 
 // name gives the name of an interface, by asking the kernel once a round. In a callback of the connection,
-// which is busy then, only what was asked for before can be named. No context ends that: what is left by a pass
-// that was cancelled is named in its report.
+// which is busy then, only what was asked for before can be named. No context ends that: what is left by a
+// pass that was cancelled is named in its report.
 func (p *pass) name(index int32) string {
 	if index == 0 {
 		return ""

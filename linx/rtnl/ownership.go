@@ -13,14 +13,14 @@ import (
 //
 // It complements what the kernel remembers. A route, nexthop object or rule is ours if its protocol is
 // Options.Protocol, whatever this says; so is an address with that IFA_PROTO where the kernel has it (Linux
-// 5.18). An address without is ours only by this record, on the interface of that name and index, and never by
-// a mere claim. A neighbour is ours by both: NDA_PROTOCOL, and a record on that interface; by a claim if it is
-// just as claimed. An entry of a forwarding database, which has no protocol, is ours if it is just as recorded,
-// and never by a mere claim. An interface is ours if it has the index and kind of a record, or of a claim: the
-// index is one of our choice.
+// 5.18). An address without is ours only by this record, on the interface of that name and index, and never
+// by a mere claim. A neighbour is ours by both: NDA_PROTOCOL, and a record on that interface; by a claim if
+// it is just as claimed. An entry of a forwarding database, which has no protocol, is ours if it is just as
+// recorded, and never by a mere claim. An interface is ours if it has the index and kind of a record, or of a
+// claim: the index is one of our choice.
 //
-// Of an interface that was adjusted it has what each attribute was, and what it was made: a value is given back
-// only in place of that.
+// Of an interface that was adjusted it has what each attribute was, and what it was made: a value is given
+// back only in place of that.
 type LastApplied struct {
 	namespace linx.ID
 	addresses []ownedAddress

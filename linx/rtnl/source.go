@@ -14,9 +14,9 @@ import (
 	"github.com/linx-go/linx-go/linx/reconcile"
 )
 
-// Source is the interfaces, addresses, neighbours, nexthop objects, routes and rules of one network namespace.
-// It is a reconcile.Source, and a Subscriber, Validator and io.Closer. Its methods are safe for concurrent use;
-// passes wait for each other.
+// Source is the interfaces, addresses, neighbours, nexthop objects, routes and rules of one network
+// namespace. It is a reconcile.Source, and a Subscriber, Validator and io.Closer. Its methods are safe for
+// concurrent use; passes wait for each other.
 type Source struct {
 	ns       linx.Namespace
 	opts     Options
