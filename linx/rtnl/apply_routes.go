@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -20,7 +22,13 @@ func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
 			r := p.own(list[k])
 			putRoute(b, unix.NLM_F_EXCL, &r, p.survey.resolved(list[k]))
 		},
-		func(k int, err error) { p.doneRoute(Create, list[k], err) },
+		func(k int, err error) {
+			if err == nil && len(p.survey.alien) > 0 {
+				r := p.own(list[k])
+				p.survey.forgetAliens(&r, p.survey.resolved(list[k]))
+			}
+			p.doneRoute(Create, list[k], err)
+		},
 		func(k int, err error) { p.skipped(p.routeOp(Create, list[k]), err) })
 }
 
@@ -37,6 +45,19 @@ func (p *pass) remember(r *route, ways []hop) {
 		p.survey.made = make(map[askedKey]route)
 	}
 	p.survey.note(p.survey.made, r, ways)
+	p.survey.forgetAliens(r, ways)
+}
+
+// forgetAliens is for when ways of r were made: what was another's there had gone.
+func (s *survey) forgetAliens(r *route, ways []hop) {
+	if !r.several {
+		ways = []hop{r.hop}
+	}
+	maps.DeleteFunc(s.alien, func(seen route, _ struct{}) bool {
+		return seen.routeKey == r.routeKey && slices.ContainsFunc(ways, func(h hop) bool {
+			return h.gateway == seen.gateway && (h.link == 0 || h.link == seen.link)
+		})
+	})
 }
 
 // doneRoute records how the creation or update of a desired route went.

@@ -21,7 +21,8 @@ import (
 //
 // An interface that cannot be made here is in it as one to be adjusted: hardware, and what leads to another
 // namespace. Of a pair of veths, the first by name makes the other. Whether somebody asked for a link-layer
-// address does not show: all are in it but those of hardware, and what is taken from an interface below.
+// address does not show: all are in it but those of hardware, and what is taken from an interface below. A
+// TxQueueLen of 0 cannot be asked for.
 //
 // A State cannot say all that can be configured. An object that it cannot say in full is not in it but in
 // unsaid, in words, and so is a rule that the kernel once made and somebody deleted. What is no object here is

@@ -109,3 +109,30 @@ func TestAdoptSomeWays(t *testing.T) {
 		k.run("-6 route del 2001:db8:1::/48 metric 5 via " + way)
 	}
 }
+
+// TestMadeWhereAnothersWas: a next hop that was found to be another's, and has gone since, is ours once we
+// have made it.
+func TestMadeWhereAnothersWas(t *testing.T) {
+	k := newKernel(t, Options{Conflict: TakeOver})
+	k.addAddress("v0", "2001:db8::2/64")
+	route := func(gateways ...string) State {
+		r := Route{Dst: pfx("2001:db8:1::/48"), Metric: 5}
+		for _, g := range gateways {
+			r.NextHops = append(r.NextHops, NextHop{Gateway: ipa(g)})
+		}
+		return State{Routes: []Route{r}}
+	}
+	k.converge(route("2001:db8::1"))
+	k.run("-6 route append 2001:db8:1::/48 metric 5 via 2001:db8::8 proto bird")
+	k.run("-6 route append 2001:db8:1::/48 metric 5 via 2001:db8::9 proto static")
+	state := route("2001:db8::8", "2001:db8::9")
+	k.converge(state)
+	k.run("-6 route replace 2001:db8:1::/48 metric 5 via 2001:db8::8 proto static") // of all
+	k.run("-6 route append 2001:db8:1::/48 metric 5 via 2001:db8::a proto static")
+	before := k.ipRoutes("main")
+	k.converge(state)
+	k.converge(State{})
+	if after := k.ipRoutes("main"); !slices.Equal(before, after) {
+		t.Errorf("%q became %q", before, after)
+	}
+}

@@ -58,6 +58,7 @@ func furnish(w witness) {
 	w.Veth("v0", "v1")
 	w.sysctl("ipv6/conf/v0/accept_dad", "0")
 	w.sysctl("ipv6/conf/v1/accept_dad", "0")
+	w.batch("link set v1 txqueuelen 1000") // the kernel's default, unlike Veth's
 	w.batch(anchors...)
 }
 
