@@ -145,6 +145,20 @@ func TestAdjustedMoved(t *testing.T) {
 	}
 }
 
+// TestAdjustedBytes: what others have written may be no text.
+func TestAdjustedBytes(t *testing.T) {
+	k := newKernel(t, Options{})
+	for _, alias := range []string{"caf\xe9", `"a\b"`, "\n\x01é"} {
+		k.IP("link", "set", "v0", "alias", alias)
+		k.converge(State{Links: []Link{{Name: "v0", Alias: "ours"}}})
+		k.restart()
+		k.converge(State{})
+		if got := k.link("v0").Attrs().Alias; got != alias {
+			t.Errorf("%q", got)
+		}
+	}
+}
+
 // TestAdjustedCrash: originals are claimed before they are gone, whatever is done of the claim.
 func TestAdjustedCrash(t *testing.T) {
 	desired := func(mtu uint32) State { return State{Links: []Link{{Name: "v0", MTU: mtu}}} }
@@ -169,8 +183,19 @@ func TestAdjustedCrash(t *testing.T) {
 		k.converge(State{})
 		k.wantLink("v0 up type veth")
 	}
-	// What was refused is not ours when another does it.
+	// Killed twice, after the change.
 	k := newKernel(t, Options{})
+	for _, mtu := range []uint32{1400, 1300, 1400} {
+		claim := k.killed(desired(mtu))
+		k.converge(desired(mtu))
+		k.last = claim
+		k.restart()
+	}
+	k.converge(desired(1400))
+	k.converge(State{})
+	k.wantLink("v0 up type veth")
+	// What was refused is not ours when another does it.
+	k = newKernel(t, Options{})
 	if r := k.pass(desired(70000)); len(r.Failed) != 1 {
 		t.Error(show(r))
 	}

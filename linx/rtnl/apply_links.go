@@ -159,9 +159,19 @@ func (p *pass) shaped(at int32) {
 	}
 }
 
-// remakeLinks deletes what is to be made anew: what differs cannot be changed.
+// remakeLinks deletes what is to be made anew: what differs cannot be changed. One stays as long as there is
+// no namespace for the new one's other end.
 func (p *pass) remakeLinks(ctx context.Context, plan *difference) error {
-	return p.dropLinks(ctx, plan.remakes)
+	return p.dropLinks(ctx, without(plan.remakes, func(o oldLink) bool {
+		peer, err := p.openPeer(&p.want.state.Links[o.at])
+		if err != nil {
+			p.skipped(p.linkOp(Create, o.at), err)
+		}
+		if peer != nil {
+			peer.Close()
+		}
+		return err != nil
+	}))
 }
 
 // removeLinks deletes ours that are not desired.

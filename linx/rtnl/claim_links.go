@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // ownedLink is an interface that we made.
@@ -20,8 +21,22 @@ type adjustment struct {
 	Index     int32  `json:"index"` // of the interface
 	Attribute string `json:"attribute"`
 	Applied   string `json:"applied"`
-	Original  string `json:"original,omitempty"`
+	Original  octets `json:"original,omitempty"`
 	Claimed   bool   `json:"claimed,omitempty"`
+}
+
+// octets is a string of others, which may be no UTF-8, as JSON's must. In JSON it is escaped as in Go.
+type octets string
+
+func (o octets) MarshalText() ([]byte, error) {
+	quoted := strconv.Quote(string(o))
+	return []byte(quoted[1 : len(quoted)-1]), nil
+}
+
+func (o *octets) UnmarshalText(text []byte) error {
+	s, err := strconv.Unquote(`"` + string(text) + `"`)
+	*o = octets(s)
+	return err
 }
 
 // fault finds what is wrong with a record.
@@ -58,7 +73,7 @@ func (p *pass) claimLinks(plan *difference) (more bool) {
 		case nameOf, settingsOf, portOf:
 			continue
 		}
-		a := adjustment{Name: c.name, Index: c.index, Attribute: c.attribute, Applied: c.to, Original: c.from, Claimed: true}
+		a := adjustment{Name: c.name, Index: c.index, Attribute: c.attribute, Applied: c.to, Original: octets(c.from), Claimed: true}
 		more = p.survey.adjust(a) || more
 	}
 	return more
@@ -66,10 +81,10 @@ func (p *pass) claimLinks(plan *difference) (more bool) {
 
 // adjust notes what is about to be done.
 func (s *survey) adjust(a adjustment) (more bool) {
-	known := -1
+	known, now := -1, a.Original
 	for i := range s.adjustment {
 		other := &s.adjustment[i]
-		if other.about(&a) && !other.Claimed {
+		if other.about(&a) && (!other.Claimed || other.Applied == string(now)) {
 			a.Original = other.Original // before all of our changes
 		}
 		if other.about(&a) && other.Applied == a.Applied {
@@ -163,7 +178,7 @@ func (p *pass) ownedAdjustments() []adjustment {
 			}
 		case !p.fresh, l.Name != a.Name:
 		case l.has(&a):
-			if a.Applied == a.Original {
+			if a.Applied == string(a.Original) {
 				continue
 			}
 			a.Claimed = false

@@ -99,6 +99,14 @@ func (s *survey) diffAbsent(d *difference, i int32) {
 			}
 		}
 	}
+	if s.ready(d, i, nil) {
+		d.newLinks = append(d.newLinks, newLink{i, s.choose(i)})
+	}
+}
+
+// ready says whether a link can be made, once old is gone (nil: there is none), and notes why not.
+func (s *survey) ready(d *difference, i int32, old *oldLink) bool {
+	want := &s.want.state.Links[i]
 	names := []string{want.Name}
 	if want.Kind == KindVeth && want.Veth.PeerNamespace == (linx.Namespace{}) {
 		names = append(names, want.Veth.Peer)
@@ -108,18 +116,36 @@ func (s *survey) diffAbsent(d *difference, i int32) {
 		if !taken {
 			index, taken = s.altNames[name]
 		}
-		if taken {
+		if l := s.seenLinks[index]; taken && !(old != nil && l != nil && (old.takes(l) || s.passing(l))) {
 			d.fail(Create, want, &ConflictError{Holder: s.describe(index, name), Reason: "it has the name " + name})
-			return
+			return false
 		}
 	}
 	for _, name := range want.needs() {
 		if s.indexOf(d)(name) == 0 {
 			d.wait(Create, want, s.noLink(name))
-			return
+			return false
 		}
 	}
-	d.newLinks = append(d.newLinks, newLink{i, s.choose(i)})
+	return true
+}
+
+// passing says that an interface was made here, or is the other end of one that was: it may go, too.
+func (s *survey) passing(l *seenLink) bool {
+	if l.Kind == KindVeth && !l.apart {
+		if other := s.seenLinks[s.linkIndex[l.Veth.Peer]]; other != nil && s.ownsLink(other) {
+			return true
+		}
+	}
+	return s.ownsLink(l)
+}
+
+// remake has what differs from a desired link, and cannot be changed, deleted, unless nothing could be made in
+// its place.
+func (s *survey) remake(d *difference, i int32, seen *seenLink) {
+	if old := seen.old(i); s.ready(d, i, &old) {
+		d.remakes = append(d.remakes, old)
+	}
 }
 
 // diffOwn is about a link that was made here.
@@ -129,7 +155,7 @@ func (s *survey) diffOwn(d *difference, i int32, seen *seenLink) {
 	fixed := s.fixed(i, seen, last)
 	switch {
 	case len(fixed) > 0 && want.Recreate:
-		d.remakes = append(d.remakes, seen.old(i))
+		s.remake(d, i, seen)
 		return
 	case len(fixed) > 0:
 		d.fail(Update, want, fmt.Errorf("%w: %s", errFixed, strings.Join(fixed, ", ")))
@@ -155,10 +181,15 @@ func (s *survey) diffForeign(d *difference, i int32, seen *seenLink, policy Conf
 			s.madeLinks[seen.index] = seen.Kind
 		}
 	case policy == TakeOver && len(fixed) == 0:
-		d.linkChanges = append(d.linkChanges, changes.linkChanges...)
+		// What is not given back, should the rest be refused, comes last.
+		others := without(changes.linkChanges, func(c linkChange) bool { return c.attribute == settingsOf || c.attribute == portOf })
+		if len(others) == 0 {
+			others = changes.linkChanges
+		}
+		d.linkChanges = append(d.linkChanges, others...)
 		d.pending = append(d.pending, changes.pending...)
 	case policy == TakeOver && want.Recreate:
-		d.remakes = append(d.remakes, seen.old(i))
+		s.remake(d, i, seen)
 	default:
 		conflict := &ConflictError{Holder: s.describe(seen.index, seen.Name)}
 		if policy == TakeOver {
@@ -248,13 +279,13 @@ func (s *survey) diffAdjusted(d *difference) {
 	for n := range s.adjustment {
 		a := &s.adjustment[n]
 		l := s.seenLinks[a.Index]
-		if l == nil || l.Name != a.Name || s.asks(a) || !l.has(a) || a.Original == a.Applied {
+		if l == nil || l.Name != a.Name || s.asks(a) || !l.has(a) || string(a.Original) == a.Applied {
 			continue
 		}
 		if slices.ContainsFunc(d.oldLinks, func(o oldLink) bool { return o.takes(l) }) {
 			continue // it goes altogether
 		}
-		to := a.Original
+		to := string(a.Original)
 		if a.Attribute == "master" && s.linkIndex[to] == 0 {
 			to = NoMaster
 		}

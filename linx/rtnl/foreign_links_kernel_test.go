@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/linx-go/linx-go/internal/testns"
 )
 
 // TestForeignLink: another's interface in the place of ours, under each policy: as desired, otherwise, and of
@@ -48,6 +50,65 @@ func TestForeignLink(t *testing.T) {
 		k.pass(State{})
 		k.wantLinks(slices.DeleteFunc([]string{c.left}, func(s string) bool { return s == "" })...)
 	}
+}
+
+// TestLinkStaysUntilReady: nothing is deleted to be made anew as long as it could not be, whosever it is.
+func TestLinkStaysUntilReady(t *testing.T) {
+	other := testns.New(t)
+	ns := other.Namespace()
+	other.Remove()
+	for _, policy := range []ConflictPolicy{Refuse, TakeOver} {
+		k := newKernel(t, Options{Conflict: policy})
+		if policy == TakeOver {
+			k.run("link add x0 type ifb")
+		} else {
+			k.converge(State{Links: []Link{{Name: "x0", Kind: KindIFB}}})
+		}
+		far := veth("x0", "eth0")
+		far.Veth.PeerNamespace = ns
+		for _, l := range []Link{macvlan("x0", "w9"), veth("x0", "v1"), far} {
+			l.Recreate = true
+			if r := k.pass(State{Links: []Link{l}}); len(r.Applied) != 0 || len(r.Failed)+len(r.Pending) != 1 {
+				t.Error(policy, l, show(r))
+			}
+			k.wantLinks("x0 type ifb")
+		}
+		k.Veth("w9", "w8")
+		m := macvlan("x0", "w9")
+		m.Recreate = true
+		k.converge(State{Links: []Link{m}})
+		k.wantLinks("w8 up type veth", "w9 up type veth", "x0 type macvlan")
+	}
+}
+
+// TestLinksSwapPeers: names that are in the way are no reason to wait where they go as well.
+func TestLinksSwapPeers(t *testing.T) {
+	k := newKernel(t, Options{})
+	pairs := func(a, b string) State {
+		s := State{Links: []Link{veth("x0", a), veth("y0", b)}}
+		s.Links[0].Recreate, s.Links[1].Recreate = true, true
+		return s
+	}
+	k.converge(pairs("x1", "y1"))
+	k.converge(pairs("y1", "x1"))
+	k.settled(pairs("y1", "x1"))
+}
+
+// TestTakeOverRefused: what is not given back is not changed where the rest is refused.
+func TestTakeOverRefused(t *testing.T) {
+	k := newKernel(t, Options{Conflict: TakeOver})
+	k.run("link add br0 type bridge")
+	before := k.IP("-details", "link", "show", "dev", "br0")
+	state := bridge(Link{MTU: 70000, Alias: "x", Bridge: Bridge{STP: true}})
+	if r := k.pass(state); len(r.Failed) != 1 {
+		t.Error(show(r))
+	}
+	k.wantLinks("br0 ifalias x type bridge")
+	k.pass(State{})
+	if after := k.IP("-details", "link", "show", "dev", "br0"); after != before {
+		t.Errorf("it was\n%s\nand is\n%s", before, after)
+	}
+	k.converge(bridge(Link{MTU: 1400, Bridge: Bridge{STP: true}}))
 }
 
 // TestForeignNames: names of ours that others' interfaces have, as their own or besides.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Link is an interface: one to be made and deleted, if it has a Kind, or else one that is there, to be
@@ -115,6 +116,8 @@ func (l *Link) fault() error {
 		return fmt.Errorf("address %v is a group's; the lowest bit of the first byte must be 0", l.Address)
 	case int(l.Admin) >= len(adminStates):
 		return fmt.Errorf("no state: %v; Up and Down are", l.Admin)
+	case !utf8.ValidString(l.Alias):
+		return fmt.Errorf("alias %q is no UTF-8", l.Alias)
 	case len(l.Alias) > maximumAlias, strings.Contains(l.Alias, "\x00"):
 		return fmt.Errorf("alias of %d bytes; at most %d are possible, none of them NUL", len(l.Alias), maximumAlias)
 	case l.TxQueueLen > math.MaxInt32:
@@ -149,6 +152,8 @@ func (l *Link) altNamesFault() error {
 		switch {
 		case name == "", len(name) > maximumAltName, strings.Contains(name, "\x00"):
 			return fmt.Errorf("alternative name %q has %d bytes; 1 to %d are possible, none of them NUL", name, len(name), maximumAltName)
+		case !utf8.ValidString(name):
+			return fmt.Errorf("alternative name %q is no UTF-8", name)
 		case name == l.Name:
 			return fmt.Errorf("alternative name %q is its name", name)
 		case slices.Contains(l.AltNames[:i], name):

@@ -3,6 +3,7 @@ package rtnl
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/linx-go/linx-go/linx"
 )
@@ -42,6 +43,9 @@ func (l *Link) vethFault() error {
 	}
 	if err := interfaceFault(v.Peer); err != nil {
 		return err
+	}
+	if strings.Contains(v.Peer, "%") {
+		return fmt.Errorf("Veth.Peer %q: the kernel would put a number in place of the %%", v.Peer)
 	}
 	return v.PeerNamespace.Validate()
 }

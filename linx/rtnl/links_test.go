@@ -27,6 +27,11 @@ func TestBadLinks(t *testing.T) {
 	}{
 		"no name":              {[]Link{{}}, "links[0]: no Name"},
 		"name too long":        {[]Link{{Name: "a234567890123456"}}, "at most 15"},
+		"format of a peer":     {[]Link{veth("p0", "p%d")}, "a number in place of the %"},
+		"bytes":                {[]Link{{Name: "br\xff"}}, "no UTF-8"},
+		"a space of a byte":    {[]Link{{Name: "\u00e0"}}, "takes the byte a0"},
+		"alias of bytes":       {[]Link{{Name: "eth0", Alias: "\xff"}}, "no UTF-8"},
+		"altname of bytes":     {[]Link{{Name: "eth0", AltNames: []string{"\xff"}}}, "no UTF-8"},
 		"format":               {[]Link{{Name: "br%d", Kind: KindBridge}}, "a number in place of the %"},
 		"recreated eth0":       {[]Link{{Name: "eth0", Recreate: true}}, "it has Recreate, but no Kind"},
 		"MTU":                  {[]Link{{Name: "eth0", MTU: 1 << 31}}, "at most 2147483647"},

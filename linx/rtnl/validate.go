@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"unicode"
+	"unicode/utf8"
 	"unique"
 
 	"golang.org/x/sys/unix"
@@ -174,8 +174,12 @@ func interfaceFault(name string) error {
 		return errors.New("no Interface; give its name, such as eth0")
 	case len(name) >= unix.IFNAMSIZ:
 		return fmt.Errorf("interface name %q has %d bytes; at most %d are possible", name, len(name), unix.IFNAMSIZ-1)
-	case name == ".", name == "..", strings.ContainsAny(name, "/:\x00"), strings.ContainsFunc(name, unicode.IsSpace):
+	case name == ".", name == "..", strings.ContainsAny(name, "/: \t\n\v\f\r\x00"):
 		return fmt.Errorf("no interface can be named %q; names hold no slash, colon, space or NUL", name)
+	case strings.Contains(name, "\xa0"):
+		return fmt.Errorf("no interface can be named %q; the kernel takes the byte a0 in it for a space", name)
+	case !utf8.ValidString(name): // the kernel would take it, JSON would not
+		return fmt.Errorf("interface name %q is no UTF-8", name)
 	}
 	return nil
 }
