@@ -16,7 +16,7 @@ import (
 func TestObserveRandom(t *testing.T) {
 	wishes := pool()
 	learn(newWitness(t, testns.New(t)), wishes)
-	fewChecks(t, 10)
+	fewChecks(t, 6)
 	configuration := rapid.SliceOfNDistinct(rapid.SampledFrom(wishes), 0, 40, (*wish).identity)
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := newWorld(t), emptyWorld(t)

@@ -18,7 +18,7 @@ import (
 func TestWitness(t *testing.T) {
 	wishes := pool()
 	learn(newWitness(t, testns.New(t)), wishes)
-	fewChecks(t, 20)
+	fewChecks(t, 12)
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		defer w.close()

@@ -17,7 +17,7 @@ import (
 // conflict; it goes again, and none of theirs with it.
 func TestWitnessSiblings(t *testing.T) {
 	newWitness(t, nil)
-	fewChecks(t, 15)
+	fewChecks(t, 10)
 	rapid.Check(t, func(t *rapid.T) {
 		w := &siblings{world: newWorld(t), hops: make(map[sibling]string)}
 		defer w.close()
