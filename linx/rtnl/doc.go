@@ -16,6 +16,8 @@
 //	...
 //	supervisor.Add(loop)
 //
+// Where there is something already, Source.Observe gives it as a State: to begin with, edit and hand over.
+//
 // # What is ours
 //
 // The kernel remembers who made a route, a nexthop object, a rule or an address: in rtm_protocol,

@@ -187,11 +187,18 @@ func (i *importer) routes(ctx context.Context) error {
 	}
 	slices.SortStableFunc(all, func(a, b importedRoute) int { return dumpOrder(&a.routeKey, &b.routeKey) })
 	i.state.Routes = slices.Grow(i.state.Routes, len(all)) // nil where there are none
+	var before *routeKey
 	for n := range all {
 		r := &all[n]
 		u := r.describe(i.name)
+		if r.apart {
+			i.unsay(u, "it is for packets from certain addresses alone")
+			continue
+		}
+		hidden := before != nil && *before == r.routeKey
+		before = &r.routeKey
 		switch {
-		case n > 0 && all[n-1].routeKey == r.routeKey:
+		case hidden:
 			i.unsay(u, "it is behind another of the same destination, TOS and metric")
 		case r.beyond, u.fault() != nil, packDetail(&u) != r.detail:
 			i.unsay(u, beyond)
@@ -205,24 +212,20 @@ func (i *importer) routes(ctx context.Context) error {
 // importedRoute is a route that somebody configured.
 type importedRoute struct {
 	found
+	apart  bool // for packets from certain addresses alone: it is in the place of none that is for all
 	beyond bool // there is more to it than a Route can say
 }
 
 func (i *importer) importRoute(body []byte) (r importedRoute, ok bool) {
-	bySource := len(body) >= unix.SizeofRtMsg && body[2] != 0
-	if bySource { // which is in the place of none that is for packets from anywhere
+	if r.apart = len(body) >= unix.SizeofRtMsg && body[2] != 0; r.apart {
 		body = slices.Clone(body)
-		body[2] = 0
+		body[2] = 0 // or it would not be decoded
 	}
 	d := &i.source.decoder
 	if !d.decode(body, &r.route) || r.automatic() {
 		return r, false
 	}
 	r.hops, r.several = slices.Clone(d.hops), len(d.hops) > 0
-	if bySource {
-		i.unsay(r.describe(i.name), "it is for packets from certain addresses alone")
-		return r, false
-	}
 	known := slices.ContainsFunc(routeTypes[:], func(t routeType) bool { return t.kernel == r.kind })
 	r.beyond = !known || r.strange || r.object != 0 && !automaticID(r.object) && !i.objects[r.object] || !sayable(body)
 	return r, true

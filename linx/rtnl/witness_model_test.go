@@ -34,7 +34,8 @@ const ourTag = "76" // DefaultProtocol
 // predict says what must be there after a pass, and remembers what will be ours.
 func (w *world) predict(seen []thing) (after []thing, conflicts, waiting int) {
 	stays, exists := w.predictExtra(seen)
-	last := slices.ContainsFunc(seen, func(t thing) bool { // with an interface's last address go all routes over it
+	// With an interface's last address go all routes over it.
+	last := slices.ContainsFunc(seen, func(t thing) bool {
 		return t.kind == "address" && t.dev() == extra && w.owns(t) && !w.wants(t.place)
 	})
 	there := make(map[string][]thing)

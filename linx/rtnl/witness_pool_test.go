@@ -174,7 +174,8 @@ func poolRoutes() (list []Route) {
 	add := func(shapes []Route, place Route) {
 		for _, r := range shapes {
 			r.Dst, r.Table, r.Metric, r.TOS = place.Dst, place.Table, place.Metric, place.TOS
-			if r.Table != 0 && r.Gateway.IsValid() && r.Interface == "" { // which the kernel would look for in that table
+			// The kernel would look for the gateway in that table.
+			if r.Table != 0 && r.Gateway.IsValid() && r.Interface == "" {
 				r.Interface = "v0"
 			}
 			list = append(list, r)
