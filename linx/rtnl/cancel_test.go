@@ -34,12 +34,12 @@ func TestCancelledAnywhere(t *testing.T) {
 			{Dst: pfx("2001:db8:3::/48"), NextHops: ways("2001:db8::1", "2001:db8::4", "2001:db8::7")},
 			{Dst: pfx("10.4.0.0/16"), NextHopID: 9},
 		},
-		Nexthops: []Nexthop{viaObject(5, "10.0.0.1"), {ID: 9, Group: []NexthopMember{{ID: 5}}}},
+		Nexthops: []NexthopObject{viaObject(5, "10.0.0.1"), {ID: 9, Group: []NexthopMember{{ID: 5}}}},
 	}
 	for name, next := range map[string]State{
 		"nothing":   {},
 		"interface": {Routes: []Route{{Dst: pfx("10.2.0.0/16"), Interface: "nope"}}},
-		"other ways": {Addresses: full.Addresses, Nexthops: []Nexthop{viaObject(5, "10.0.0.7"), viaObject(6, "10.0.0.8")}, Routes: []Route{
+		"other ways": {Addresses: full.Addresses, Nexthops: []NexthopObject{viaObject(5, "10.0.0.7"), viaObject(6, "10.0.0.8")}, Routes: []Route{
 			{Dst: pfx("10.3.0.0/16"), NextHops: ways("10.0.0.1", "10.0.0.4")},
 			{Dst: pfx("2001:db8:3::/48"), NextHops: ways("2001:db8::1*3", "2001:db8::8", "2001:db8::9")},
 			{Dst: pfx("10.4.0.0/16"), NextHopID: 6},

@@ -240,7 +240,7 @@ type foughtRoute struct {
 	described
 }
 
-// foughtNexthop stands for a Nexthop, which is not comparable either.
+// foughtNexthop stands for a NexthopObject, which is not comparable either.
 type foughtNexthop struct {
 	id uint32
 	described

@@ -119,31 +119,6 @@ func (f *found) describe(name namer) Route {
 	return u
 }
 
-// nextHopIDFault finds what is wrong with a route that follows a nexthop object.
-func (r *Route) nextHopIDFault() error {
-	switch {
-	case r.way() != NextHop{}, len(r.NextHops) > 0:
-		return errors.New("NextHopID beside Gateway, Interface, OnLink, Encap or NextHops; the object alone says where it leads")
-	case r.Type != Unicast:
-		return fmt.Errorf("%v route with NextHopID; only a unicast one follows an object", r.Type)
-	case r.v6():
-		return errors.New("NextHopID in an IPv6 route: to replace an object that IPv6 routes use, while others change " +
-			"IPv6 routes, crashes Linux 6.18; give Gateway, or NextHops")
-	}
-	return idFault(r.NextHopID)
-}
-
-// idFault finds what is wrong with the id of a nexthop object.
-func idFault(id uint32) error {
-	switch {
-	case id == 0:
-		return errors.New("no ID; any but 0 is one")
-	case automaticID(id):
-		return fmt.Errorf("nexthop id %d: %d to %d are for Options.NexthopObjects; give one outside", id, firstNexthop, firstNexthop+1<<24-1)
-	}
-	return nil
-}
-
 // nextHopsFault finds what is wrong with the ways of a route.
 func (r *Route) nextHopsFault() error {
 	if len(r.NextHops) == 0 {

@@ -242,7 +242,7 @@ func TestWaysAfterCrash(t *testing.T) {
 func TestWaysFoughtOver(t *testing.T) {
 	k := newPairs(t, Options{})
 	state := lead(dst4, ways("10.0.0.1", "10.0.0.4")...)
-	state.Nexthops = []Nexthop{viaObject(5, "10.0.0.1")}
+	state.Nexthops = []NexthopObject{viaObject(5, "10.0.0.1")}
 	k.converge(state)
 	var fight *reconcile.FightError
 	for range 10 {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Nexthop is a nexthop object of the kernel's (Linux 5.3): where routes lead, under a number that they name as
-// their NextHopID. To change it leads all of them elsewhere, at once. It is one way, a Blackhole or a Group.
-// Its ID is its identity: two of one state cannot agree in it.
+// NexthopObject is a nexthop object of the kernel's (Linux 5.3): where routes lead, under a number that they
+// name as their NextHopID. To change it leads all of them elsewhere, at once. It is one way, a Blackhole or a
+// Group. Its ID is its identity: two of one state cannot agree in it.
 //
 // It is for IPv4 alone: to replace an object that IPv6 routes use, while others change IPv6 routes, crashes
 // Linux 6.18.
@@ -19,12 +19,13 @@ import (
 // groups use is neither changed nor deleted, since it would take those along: that is a *ConflictError. It is
 // looked at right before, as the kernel has no guard. A group never becomes a single one, or the other way
 // round, while routes use it: the kernel cannot do that. Nor does it keep one whose interface is down.
-type Nexthop struct {
+type NexthopObject struct {
 	// ID is any number but 0 and those that Options.NexthopObjects gives, from 1275068416 to 1291845631.
 	ID uint32 `json:"id"`
 	// Gateway is the next hop. Zero: destinations are directly on Interface.
 	Gateway netip.Addr `json:"gateway,omitzero"`
-	// Interface is the name of the interface, which a Gateway needs too. One that does not exist is waited for.
+	// Interface is the name of the interface, which a Gateway needs too. One that does not exist is waited
+	// for.
 	Interface string `json:"interface,omitempty"`
 	// OnLink says that Gateway is reached over Interface although no address tells so.
 	OnLink bool `json:"onlink,omitempty"`
@@ -37,13 +38,14 @@ type Nexthop struct {
 
 // NexthopMember is one of a group.
 type NexthopMember struct {
+	// ID is that of an object of the same state.
 	ID uint32 `json:"id"`
 	// Weight is the share of the traffic, 1 to 256. 0: 1.
 	Weight uint16 `json:"weight,omitempty"`
 }
 
 // String gives "nexthop id 7 via 10.0.0.2 dev v0" or "nexthop id 9 group 7/8,3", in the words of ip(8).
-func (o Nexthop) String() string {
+func (o NexthopObject) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "nexthop id %d", o.ID)
 	way := NextHop{Gateway: o.Gateway, Interface: o.Interface}
@@ -73,8 +75,19 @@ func (m NexthopMember) String() string {
 	return s
 }
 
+// idFault finds what is wrong with the id of a nexthop object.
+func idFault(id uint32) error {
+	switch {
+	case id == 0:
+		return errors.New("no ID; any but 0 is one")
+	case automaticID(id):
+		return fmt.Errorf("nexthop id %d: %d to %d are for Options.NexthopObjects; give one outside", id, firstNexthop, firstNexthop+1<<24-1)
+	}
+	return nil
+}
+
 // fault finds what is wrong with an object by itself.
-func (o *Nexthop) fault() error {
+func (o *NexthopObject) fault() error {
 	if err := idFault(o.ID); err != nil {
 		return err
 	}
@@ -95,7 +108,7 @@ func (o *Nexthop) fault() error {
 	return way.fault()
 }
 
-func (o *Nexthop) groupFault() error {
+func (o *NexthopObject) groupFault() error {
 	for i, m := range o.Group {
 		switch {
 		case m.ID == o.ID:
@@ -110,6 +123,20 @@ func (o *Nexthop) groupFault() error {
 		}
 	}
 	return nil
+}
+
+// nextHopIDFault finds what is wrong with a route that follows a nexthop object.
+func (r *Route) nextHopIDFault() error {
+	switch {
+	case r.way() != NextHop{}, len(r.NextHops) > 0:
+		return errors.New("NextHopID beside Gateway, Interface, OnLink, Encap or NextHops; the object alone says where it leads")
+	case r.Type != Unicast:
+		return fmt.Errorf("%v route with NextHopID; only a unicast one follows an object", r.Type)
+	case r.v6():
+		return errors.New("NextHopID in an IPv6 route: to replace an object that IPv6 routes use, while others change " +
+			"IPv6 routes, crashes Linux 6.18; give Gateway, or NextHops")
+	}
+	return idFault(r.NextHopID)
 }
 
 // addNexthops checks the objects against each other, and makes them ready to be looked up.
@@ -137,7 +164,7 @@ func (x *index) addNexthops(wrong *faults) {
 // usesObjects says that nexthop objects matter to the state.
 func (x *index) usesObjects() bool { return x.follows || len(x.nexthops) > 0 }
 
-func (x *index) memberFault(o *Nexthop, k int, id uint32) error {
+func (x *index) memberFault(o *NexthopObject, k int, id uint32) error {
 	at, ok := x.nexthop[id]
 	switch {
 	case !ok:

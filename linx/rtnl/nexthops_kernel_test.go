@@ -75,7 +75,7 @@ func newNexthops(t *testing.T, opts Options) *kernel {
 var home = []Address{on("v0", "10.0.0.10/24")}
 
 // follow gives a state of objects, and of a route for each id.
-func follow(objects []Nexthop, ids ...uint32) State {
+func follow(objects []NexthopObject, ids ...uint32) State {
 	s := State{Addresses: home, Nexthops: objects}
 	for i, id := range ids {
 		s.Routes = append(s.Routes, Route{Dst: pfx(fmt.Sprintf("10.%d.0.0/16", i+1)), NextHopID: id})
@@ -83,15 +83,15 @@ func follow(objects []Nexthop, ids ...uint32) State {
 	return s
 }
 
-func viaObject(id uint32, gateway string) Nexthop {
-	return Nexthop{ID: id, Gateway: ipa(gateway), Interface: "v0"}
+func viaObject(id uint32, gateway string) NexthopObject {
+	return NexthopObject{ID: id, Gateway: ipa(gateway), Interface: "v0"}
 }
 
 // TestNexthops: objects of each kind, and the routes that follow them, come, change in place, and go.
 func TestNexthops(t *testing.T) {
 	for _, opts := range []Options{{}, {NexthopObjects: true}} {
 		k := newNexthops(t, opts)
-		state := follow([]Nexthop{
+		state := follow([]NexthopObject{
 			{ID: 9, Group: []NexthopMember{{ID: 7}, {ID: 5, Weight: 3}}}, // before its members
 			viaObject(5, "10.0.0.1"),
 			{ID: 7, Gateway: ipa("172.16.0.1"), Interface: "v0", OnLink: true},
@@ -114,7 +114,7 @@ func TestNexthops(t *testing.T) {
 
 		// All change, and the routes do not.
 		w := k.watchRoutes()
-		changed := follow([]Nexthop{
+		changed := follow([]NexthopObject{
 			{ID: 9, Group: []NexthopMember{{ID: 6}, {ID: 5, Weight: 256}}},
 			viaObject(5, "10.0.0.2"),
 			{ID: 7, Blackhole: true},
@@ -148,7 +148,7 @@ func TestNexthops(t *testing.T) {
 // always one.
 func TestRouteToObject(t *testing.T) {
 	k := newNexthops(t, Options{})
-	objects := []Nexthop{viaObject(5, "10.0.0.1"), viaObject(6, "10.0.0.2"), {ID: 9, Group: []NexthopMember{{ID: 5}, {ID: 6}}}}
+	objects := []NexthopObject{viaObject(5, "10.0.0.1"), viaObject(6, "10.0.0.2"), {ID: 9, Group: []NexthopMember{{ID: 5}, {ID: 6}}}}
 	shapes := []Route{
 		{NextHopID: 5}, {NextHopID: 9}, {Gateway: ipa("10.0.0.1")}, {NextHopID: 6, MTU: 1400}, {NextHops: ways("10.0.0.1", "10.0.0.2")},
 	}
@@ -223,7 +223,7 @@ func TestObjectConflict(t *testing.T) {
 		{TakeOver, "10.0.0.2", "nexthop add id 50 group 5 proto bird", "nexthop id 50 group 5, of protocol 12 (bird)"},
 	} {
 		k := newNexthops(t, Options{Conflict: c.policy})
-		state := follow([]Nexthop{viaObject(5, "10.0.0.1")}, 5)
+		state := follow([]NexthopObject{viaObject(5, "10.0.0.1")}, 5)
 		k.converge(State{Addresses: home})
 		k.run("nexthop add id 5 via " + c.theirs + " dev v0 proto static")
 		if c.use != "" {
@@ -265,10 +265,10 @@ func TestUsedObject(t *testing.T) {
 		"nexthop add id 50 group 5":                  "nexthop del id 50",
 	} {
 		k := newNexthops(t, Options{})
-		k.converge(follow([]Nexthop{viaObject(5, "10.0.0.1")}, 5))
+		k.converge(follow([]NexthopObject{viaObject(5, "10.0.0.1")}, 5))
 		k.run(use)
 		before := k.objectsByIP()
-		for _, state := range []State{follow([]Nexthop{viaObject(5, "10.0.0.2")}, 5), follow([]Nexthop{{ID: 5, Blackhole: true}}), follow(nil)} {
+		for _, state := range []State{follow([]NexthopObject{viaObject(5, "10.0.0.2")}, 5), follow([]NexthopObject{{ID: 5, Blackhole: true}}), follow(nil)} {
 			var conflict *ConflictError
 			r := k.pass(state)
 			if len(r.Failed) != 1 || !errors.As(r.Failed[0].Err, &conflict) || r.Converged {
@@ -285,15 +285,15 @@ func TestUsedObject(t *testing.T) {
 // TestRegroup: a single object becomes a group only if nothing follows it.
 func TestRegroup(t *testing.T) {
 	k := newNexthops(t, Options{})
-	single := []Nexthop{viaObject(5, "10.0.0.1"), viaObject(6, "10.0.0.2")}
-	group := []Nexthop{{ID: 5, Group: []NexthopMember{{ID: 6}}}, viaObject(6, "10.0.0.2")}
+	single := []NexthopObject{viaObject(5, "10.0.0.1"), viaObject(6, "10.0.0.2")}
+	group := []NexthopObject{{ID: 5, Group: []NexthopMember{{ID: 6}}}, viaObject(6, "10.0.0.2")}
 	k.converge(follow(single, 5))
 	r := k.pass(follow(group, 5))
 	if len(r.Failed) != 1 || !errors.Is(r.Failed[0].Err, errRegroup) {
 		t.Error(show(r))
 	}
 	k.want("routes", k.following(), "10.1.0.0/16 5")
-	for _, objects := range [][]Nexthop{group, single} {
+	for _, objects := range [][]NexthopObject{group, single} {
 		k.converge(follow(objects))
 		k.settled(follow(objects))
 	}
@@ -305,7 +305,7 @@ func TestRegroup(t *testing.T) {
 // a word. They are back when it is.
 func TestObjectsFallWithTheirLink(t *testing.T) {
 	k := newNexthops(t, Options{})
-	state := follow([]Nexthop{viaObject(5, "10.0.0.1"), {ID: 6, Interface: "v1"}, {ID: 9, Group: []NexthopMember{{ID: 5}, {ID: 6}}}}, 5, 9)
+	state := follow([]NexthopObject{viaObject(5, "10.0.0.1"), {ID: 6, Interface: "v1"}, {ID: 9, Group: []NexthopMember{{ID: 5}, {ID: 6}}}}, 5, 9)
 	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
 	k.waitConverged(loop)
 	k.run("link set v0 down")
@@ -321,7 +321,7 @@ func TestObjectsFallWithTheirLink(t *testing.T) {
 // TestObjectIsHeard: that another changes an object of ours does not show in any route.
 func TestObjectIsHeard(t *testing.T) {
 	k := newNexthops(t, Options{})
-	state := follow([]Nexthop{viaObject(5, "10.0.0.1")}, 5)
+	state := follow([]NexthopObject{viaObject(5, "10.0.0.1")}, 5)
 	loop, _ := k.serve(state, Config{Interval: reconcile.Never, Debounce: reconcile.Immediate})
 	k.waitConverged(loop)
 	k.run("nexthop replace id 5 via 10.0.0.9 dev v0 proto 76")
@@ -331,7 +331,7 @@ func TestObjectIsHeard(t *testing.T) {
 // TestObjectsAreKnownByTheKernel: a process that knows nothing of the one before removes what that left.
 func TestObjectsAreKnownByTheKernel(t *testing.T) {
 	k := newNexthops(t, Options{})
-	k.converge(follow([]Nexthop{viaObject(5, "10.0.0.1"), {ID: 9, Group: []NexthopMember{{ID: 5}}}}, 9))
+	k.converge(follow([]NexthopObject{viaObject(5, "10.0.0.1"), {ID: 9, Group: []NexthopMember{{ID: 5}}}}, 9))
 	k.src.Close()
 	k.src, k.last = New(k.Namespace(), Options{}), LastApplied{}
 	plan, err := k.src.Plan(t.Context(), State{Addresses: home}, k.last)
@@ -347,7 +347,7 @@ func TestObjectsAreKnownByTheKernel(t *testing.T) {
 func TestObjectAndMetrics(t *testing.T) {
 	for _, opts := range []Options{{}, {NexthopObjects: true}} {
 		k := newNexthops(t, opts)
-		state := follow([]Nexthop{viaObject(5, "10.0.0.1")}, 5, 5)
+		state := follow([]NexthopObject{viaObject(5, "10.0.0.1")}, 5, 5)
 		if opts.NexthopObjects {
 			state = via(2, "10.0.0.1")
 		}

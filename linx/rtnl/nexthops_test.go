@@ -15,28 +15,28 @@ import (
 func TestBadNexthops(t *testing.T) {
 	good := viaObject(5, "10.0.0.1")
 	for name, c := range map[string]struct {
-		bad  Nexthop
+		bad  NexthopObject
 		want string
 	}{
-		"no id":                   {Nexthop{Blackhole: true}, "any but 0"},
+		"no id":                   {NexthopObject{Blackhole: true}, "any but 0"},
 		"an automatic id":         {viaObject(firstNexthop+1, "10.0.0.1"), "Options.NexthopObjects"},
-		"nothing":                 {Nexthop{ID: 6}, "say Blackhole"},
-		"gateway alone":           {Nexthop{ID: 6, Gateway: ipa("10.0.0.1")}, "Interface"},
-		"two things":              {Nexthop{ID: 6, Blackhole: true, Interface: "v0"}, "one of them"},
-		"group with an interface": {Nexthop{ID: 6, Group: []NexthopMember{{ID: 5}}, Interface: "v0"}, "one of them"},
+		"nothing":                 {NexthopObject{ID: 6}, "say Blackhole"},
+		"gateway alone":           {NexthopObject{ID: 6, Gateway: ipa("10.0.0.1")}, "Interface"},
+		"two things":              {NexthopObject{ID: 6, Blackhole: true, Interface: "v0"}, "one of them"},
+		"group with an interface": {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5}}, Interface: "v0"}, "one of them"},
 		"IPv6":                    {viaObject(6, "2001:db8::1"), "crashes Linux 6.18"},
 		"mapped gateway":          {viaObject(6, "::ffff:10.0.0.1"), "write 10.0.0.1"},
-		"interface name":          {Nexthop{ID: 6, Interface: "v/0"}, "slash"},
-		"onlink device":           {Nexthop{ID: 6, Interface: "v0", OnLink: true}, "OnLink"},
+		"interface name":          {NexthopObject{ID: 6, Interface: "v/0"}, "slash"},
+		"onlink device":           {NexthopObject{ID: 6, Interface: "v0", OnLink: true}, "OnLink"},
 		"id twice":                {viaObject(5, "10.0.0.2"), "nexthops[0]"},
-		"strange member":          {Nexthop{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 99}}}, "Group[1]"},
-		"itself":                  {Nexthop{ID: 6, Group: []NexthopMember{{ID: 6}}}, "itself"},
-		"member twice":            {Nexthop{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 5}}}, "Weight"},
-		"weight":                  {Nexthop{ID: 6, Group: []NexthopMember{{ID: 5, Weight: 257}}}, "256"},
-		"group of groups":         {Nexthop{ID: 6, Group: []NexthopMember{{ID: 4}}}, "nexthops[1] is a group"},
-		"blackhole among others":  {Nexthop{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 3}}}, "alone"},
+		"strange member":          {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 99}}}, "Group[1]"},
+		"itself":                  {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 6}}}, "itself"},
+		"member twice":            {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 5}}}, "Weight"},
+		"weight":                  {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5, Weight: 257}}}, "256"},
+		"group of groups":         {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 4}}}, "nexthops[1] is a group"},
+		"blackhole among others":  {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 3}}}, "alone"},
 	} {
-		state := State{Nexthops: []Nexthop{good, {ID: 4, Group: []NexthopMember{{ID: 5}}}, {ID: 3, Blackhole: true}, c.bad}}
+		state := State{Nexthops: []NexthopObject{good, {ID: 4, Group: []NexthopMember{{ID: 5}}}, {ID: 3, Blackhole: true}, c.bad}}
 		err := New(linx.Self(), Options{}).Validate(state)
 		if err == nil || !strings.Contains(err.Error(), "nexthops[3]") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
@@ -78,7 +78,7 @@ func TestNexthopsJSON(t *testing.T) {
 // TestGroupOfIPv6: IPv6 routes may follow a group of IPv6 objects. It is not taken over, nor deleted, although
 // no IPv4 route follows it. Told by hand, as IPv6 routes that follow objects are dangerous to the kernel.
 func TestGroupOfIPv6(t *testing.T) {
-	x, err := newIndex(State{Nexthops: []Nexthop{{ID: 9, Blackhole: true}}})
+	x, err := newIndex(State{Nexthops: []NexthopObject{{ID: 9, Blackhole: true}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func TestForeignWriter(t *testing.T) {
 		if v6 {
 			continue
 		}
-		objects := []Nexthop{
+		objects := []NexthopObject{
 			{ID: 5, Gateway: gw(0), Interface: "v0"}, {ID: 6, Gateway: gw(5), Interface: "v0"},
 			{ID: 9, Group: []NexthopMember{{ID: 5}, {ID: 6}}},
 		}
@@ -65,7 +65,7 @@ func rivalGateway(v6 bool, n int) netip.Addr {
 
 // foreignWriter has us change the routes to all destinations, round by round, until there have been enough
 // updates.
-func foreignWriter(t *testing.T, v6 bool, enough int, objects []Nexthop, route func(n, round int) Route) {
+func foreignWriter(t *testing.T, v6 bool, enough int, objects []NexthopObject, route func(n, round int) Route) {
 	k := newKernel(t, Options{})
 	addresses := []Address{on("v0", "10.0.0.2/24"), on("v0", "2001:db8::2/64")}
 	dst := func(n int) netip.Prefix {

@@ -26,8 +26,8 @@ type Route struct {
 	// Their order means nothing. A single one is the same as its Gateway and Interface in the route itself.
 	NextHops []NextHop `json:"nexthops,omitempty"`
 	// NextHopID is the nexthop object that the route follows, instead of Gateway, Interface and NextHops: one
-	// of State.Nexthops, or another's. One that does not exist is waited for. For IPv4 only, as Nexthop is. 0:
-	// none.
+	// of State.Nexthops, or another's. One that does not exist is waited for. For IPv4 only, as NexthopObject
+	// is. 0: none.
 	NextHopID uint32 `json:"nhid,omitempty"`
 	// Table is the routing table. 0: main (254).
 	Table uint32 `json:"table,omitempty"`

@@ -91,7 +91,7 @@ func TestScalingOfWays(t *testing.T) {
 	} {
 		k := newNexthops(t, Options{})
 		state := many(n, name == "IPv6", 0)
-		state.Nexthops = []Nexthop{viaObject(5, "10.0.0.1")}
+		state.Nexthops = []NexthopObject{viaObject(5, "10.0.0.1")}
 		for i := range state.Routes {
 			route.Dst = state.Routes[i].Dst
 			state.Routes[i] = route

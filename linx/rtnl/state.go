@@ -20,12 +20,12 @@ import (
 // No two entries of a list have the same identity, which each type defines. Their order is no part of what is
 // wanted. An empty list wants none of its kind.
 type State struct {
-	Links     []Link     `json:"links,omitempty"`     // interfaces, to be made or adjusted
-	Addresses []Address  `json:"addresses,omitempty"` // of interfaces
-	Neighbors []Neighbor `json:"neighbors,omitempty"` // and entries of forwarding databases
-	Nexthops  []Nexthop  `json:"nexthops,omitempty"`  // nexthop objects, which IPv4 routes may follow
-	Routes    []Route    `json:"routes,omitempty"`
-	Rules     []Rule     `json:"rules,omitempty"` // which say what table a packet is routed by
+	Links     []Link          `json:"links,omitempty"`     // interfaces, to be made or adjusted
+	Addresses []Address       `json:"addresses,omitempty"` // of interfaces
+	Neighbors []Neighbor      `json:"neighbors,omitempty"` // and entries of forwarding databases
+	Nexthops  []NexthopObject `json:"nexthops,omitempty"`  // nexthop objects, which IPv4 routes may follow
+	Routes    []Route         `json:"routes,omitempty"`
+	Rules     []Rule          `json:"rules,omitempty"` // which say what table a packet is routed by
 }
 
 // UnmarshalJSON refuses unknown fields: a misspelt one would be a setting silently not made.

@@ -17,7 +17,7 @@ type nexthop struct {
 	protocol  uint8
 	blackhole bool
 	v6        bool     // a single one of IPv6
-	strange   bool     // not IPv4, or with what a Nexthop does not say
+	strange   bool     // not IPv4, or with what a NexthopObject does not say
 	members   []member // of a group, by id
 }
 
@@ -38,7 +38,7 @@ func (o *nexthop) leadsAs(other *nexthop) bool {
 	return !o.strange && !other.strange && o.hop == other.hop && o.blackhole == other.blackhole && slices.Equal(o.members, other.members)
 }
 
-func packNexthop(o *Nexthop, link int32) nexthop {
+func packNexthop(o *NexthopObject, link int32) nexthop {
 	p := nexthop{
 		id:        o.ID,
 		hop:       hop{gateway: packIP(o.Gateway), link: link, onlink: o.OnLink},
@@ -55,8 +55,8 @@ func (o *nexthop) sort() {
 	slices.SortFunc(o.members, func(a, b member) int { return cmp.Compare(a.id, b.id) })
 }
 
-func (o *nexthop) unpack(name namer) Nexthop {
-	u := Nexthop{ID: o.id, Blackhole: o.blackhole}
+func (o *nexthop) unpack(name namer) NexthopObject {
+	u := NexthopObject{ID: o.id, Blackhole: o.blackhole}
 	if o.hop.link != 0 {
 		u.Gateway, u.Interface, u.OnLink = o.hop.gateway.addr(false), name(o.hop.link), o.hop.onlink
 	}
