@@ -94,6 +94,7 @@ func (s *survey) adjust(a adjustment) (more bool) {
 	switch {
 	case known < 0:
 		s.adjustment = append(s.adjustment, a)
+		s.recorded[a.Index] = true
 	case s.adjustment[known].Original == a.Original:
 		return false
 	default: // it was claimed, and others have changed it since
@@ -104,7 +105,7 @@ func (s *survey) adjust(a adjustment) (more bool) {
 
 // about says whether a and b are about the same thing.
 func (a *adjustment) about(b *adjustment) bool {
-	return a.Name == b.Name && a.Index == b.Index && a.Attribute == b.Attribute &&
+	return a.Index == b.Index && a.Attribute == b.Attribute && a.Name == b.Name &&
 		(a.Attribute != altNameOf || a.Applied == b.Applied)
 }
 
@@ -120,9 +121,8 @@ func (p *pass) claimedLinks() []ownedLink {
 func (p *pass) ownedLinks() []ownedLink {
 	s := p.survey
 	var out []ownedLink
-	listed := func(index int32) bool {
-		return slices.ContainsFunc(out, func(r ownedLink) bool { return r.Index == index })
-	}
+	listed := make(map[int32]bool)
+	list := func(r ownedLink) { out, listed[r.Index] = append(out, r), true }
 	gone := func(index int32) bool { return !p.fresh && slices.Contains(p.round.removedLinks, index) }
 	for _, i := range p.want.linkOrder {
 		want := &p.want.state.Links[i]
@@ -131,22 +131,22 @@ func (p *pass) ownedLinks() []ownedLink {
 			if last := s.recordOf(l); last != nil && !l.settled(want, &last.Link) {
 				r.Link = last.Link // of which there is still something to undo
 			}
-			out = append(out, r)
+			list(r)
 		}
 	}
 	for _, r := range p.last.links { // not desired, or renamed
 		l := s.seenLinks[r.Index]
-		if l == nil || l.Kind != r.Kind || listed(r.Index) || gone(r.Index) {
+		if l == nil || l.Kind != r.Kind || listed[r.Index] || gone(r.Index) {
 			continue
 		}
 		if _, desired := p.want.link[r.Name]; desired || l.Name == r.Name {
-			out = append(out, r)
+			list(r)
 		}
 	}
 	if !p.fresh {
 		for _, n := range p.round.createdLinks { // and not seen since
-			if !listed(n.index) {
-				out = append(out, ownedLink{Link: p.want.state.Links[n.at], Index: n.index, Claimed: true})
+			if !listed[n.index] {
+				list(ownedLink{Link: p.want.state.Links[n.at], Index: n.index, Claimed: true})
 			}
 		}
 	}

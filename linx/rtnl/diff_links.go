@@ -92,7 +92,10 @@ func (s *survey) diffAbsent(d *difference, i int32) {
 	want := &s.want.state.Links[i]
 	for n := range s.last.links {
 		r := &s.last.links[n]
-		if l := s.seenLinks[r.Index]; l != nil && r.Name == want.Name && r.Kind == want.Kind && l.Kind == r.Kind {
+		if r.Name != want.Name || r.Kind != want.Kind {
+			continue
+		}
+		if l := s.seenLinks[r.Index]; l != nil && l.Kind == r.Kind {
 			if _, other := s.want.link[l.Name]; !other { // ours, which somebody has renamed
 				d.linkChanges = append(d.linkChanges, linkChange{i, l.index, l.Name, nameOf, l.Name, want.Name})
 				return

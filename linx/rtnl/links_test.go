@@ -195,10 +195,30 @@ func TestLinkStillToUndo(t *testing.T) {
 	for _, still := range []bool{true, false} {
 		p := &pass{want: x, fresh: true, last: LastApplied{links: []ownedLink{{Link: before, Index: 2}}}}
 		p.survey = &survey{want: x, last: &p.last}
+		p.survey.begin(&p.last)
 		p.survey.linkIndex = map[string]int32{"br0": 2}
 		p.survey.seenLinks = map[int32]*seenLink{2: {index: 2, Link: Link{Name: "br0", Kind: KindBridge, Bridge: Bridge{STP: still}}}}
 		if got := p.ownedLinks(); len(got) != 1 || got[0].Bridge.STP != still {
 			t.Errorf("%+v", got)
+		}
+	}
+}
+
+// TestLinkRecords: an interface is ours by index and kind together; one that was only adjusted is looked at.
+func TestLinkRecords(t *testing.T) {
+	last := LastApplied{
+		links:    []ownedLink{{Link: Link{Name: "br0", Kind: KindBridge}, Index: 2}, {Link: Link{Name: "i0", Kind: KindIFB}, Index: 3}},
+		adjusted: []adjustment{{Name: "eth0", Index: 4, Attribute: "mtu", Applied: "1400", Original: "1500"}},
+	}
+	s := &survey{last: &last}
+	s.begin(&last)
+	for index, want := range []bool{2: true, 3: true, 4: true, 5: false} {
+		if got := s.concerns(int32(index)); got != want {
+			t.Errorf("%d: %v", index, got)
+		}
+		l := &seenLink{index: int32(index), Link: Link{Kind: KindIFB}}
+		if r := s.recordOf(l); s.ownsLink(l) != (index == 3) || (r != nil) != (index == 3) {
+			t.Errorf("%d: %+v", index, r)
 		}
 	}
 }

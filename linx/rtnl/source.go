@@ -213,7 +213,7 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 	v.want, v.last, v.made = x, &last, nil
 	v.protocol, v.untagged = s.opts.protocol(), s.untagged
 	v.madeNeighbors, v.lostNeighbors = make(map[neighborKey]neighbor), make(map[neighbor]struct{})
-	v.madeLinks, v.choices, v.adjustment = nil, nil, slices.Clone(last.adjusted)
+	v.linkSurvey = linkSurvey{adjustment: slices.Clone(last.adjusted)}
 	v.nexthops.wanted, v.used = s.opts.NexthopObjects, nil
 	p := &pass{
 		source: s, conn: s.conn, want: x, last: last, survey: v,
@@ -225,7 +225,7 @@ func (s *Source) newPass(x *index, last LastApplied, v *survey) *pass {
 		shaping: newShaping(len(x.state.Links)),
 	}
 	if p.shapes() {
-		v.madeLinks, v.choices = make(map[int32]LinkKind), make(map[int32]int32)
+		v.begin(&last)
 	}
 	for i := range last.rules {
 		p.ruled[which(last.rules[i].v6())] = true

@@ -20,9 +20,30 @@ type linkSurvey struct {
 	seenLinks map[int32]*seenLink // those that the state names, or that are ours
 
 	// What lasts for a pass.
-	madeLinks  map[int32]LinkKind // made in it, or adopted
-	choices    map[int32]int32    // by desired link: the index that it is to get
-	adjustment []adjustment       // what LastApplied has, and what was claimed since
+	linkRecords map[linkRecord]*ownedLink // what LastApplied has of what was made here
+	recorded    map[int32]bool            // the interfaces that this, or adjustment, has something on
+	madeLinks   map[int32]LinkKind        // made in it, or adopted
+	choices     map[int32]int32           // by desired link: the index that it is to get
+	adjustment  []adjustment              // what LastApplied has, and what was claimed since
+}
+
+// linkRecord is what an interface that was made here is known by.
+type linkRecord struct {
+	index int32
+	kind  LinkKind
+}
+
+// begin prepares for a pass that has to do with interfaces themselves.
+func (s *linkSurvey) begin(last *LastApplied) {
+	s.madeLinks, s.choices = make(map[int32]LinkKind), make(map[int32]int32)
+	s.linkRecords, s.recorded = make(map[linkRecord]*ownedLink, len(last.links)), make(map[int32]bool)
+	for i := range last.links {
+		r := &last.links[i]
+		s.linkRecords[linkRecord{r.Index, r.Kind}], s.recorded[r.Index] = r, true
+	}
+	for i := range last.adjusted {
+		s.recorded[last.adjusted[i].Index] = true
+	}
 }
 
 // shapes says whether the pass has to do with interfaces themselves.
@@ -51,7 +72,7 @@ func (p *pass) readAllLinks(ctx context.Context) error {
 				}
 			}
 		}
-		if _, named := p.want.positions[string(name)]; named || s.recorded(l.index) {
+		if _, named := p.want.positions[string(name)]; named || s.concerns(l.index) {
 			bodies = append(bodies, slices.Clone(body)) // what others are called is known at the end
 		}
 		return nil
@@ -64,12 +85,10 @@ func (p *pass) readAllLinks(ctx context.Context) error {
 	return err
 }
 
-// recorded says whether LastApplied, or this pass, has something on that interface.
-func (s *survey) recorded(index int32) bool {
+// concerns says whether LastApplied, or this pass, has something on that interface.
+func (s *linkSurvey) concerns(index int32) bool {
 	_, made := s.madeLinks[index]
-	return made ||
-		slices.ContainsFunc(s.last.links, func(r ownedLink) bool { return r.Index == index }) ||
-		slices.ContainsFunc(s.adjustment, func(a adjustment) bool { return a.Index == index })
+	return made || s.recorded[index]
 }
 
 // linkSeen gives the interface of that name, if there is one and the state names it.
@@ -84,14 +103,7 @@ func (s *survey) ownsLink(l *seenLink) bool {
 }
 
 // recordOf gives what LastApplied has of an interface that was made here.
-func (s *survey) recordOf(l *seenLink) *ownedLink {
-	for i := range s.last.links {
-		if r := &s.last.links[i]; r.Index == l.index && r.Kind == l.Kind {
-			return r
-		}
-	}
-	return nil
-}
+func (s *survey) recordOf(l *seenLink) *ownedLink { return s.linkRecords[linkRecord{l.index, l.Kind}] }
 
 // lastOf gives what was asked for last of an interface that was made here, or nil.
 func (s *survey) lastOf(l *seenLink) *Link {
