@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reports and Status go one way, to be read: an object is its text there, and an error too, so nothing makes one of
-// JSON again. What has to come back, LastApplied, is the source's own.
+// Reports and Status go one way, to be read: an object is its text there, and an error too, so nothing makes
+// one of JSON again. What has to come back, LastApplied, is the source's own.
 
 type opJSON struct {
 	Verb   Verb   `json:"verb"`
@@ -22,8 +22,8 @@ func (o Op) json() opJSON { return opJSON{o.Verb, fmt.Sprint(o.Object)} }
 // MarshalJSON gives {"verb": "create", "object": "route 10.1.0.0/16 via 10.0.0.2"}.
 func (o Op) MarshalJSON() ([]byte, error) { return json.Marshal(o.json()) }
 
-// MarshalJSON gives what it gives of the op, and the text of the error as "error". Where that is the kernel's,
-// the name of its errno is in "errno", such as "ENETUNREACH".
+// MarshalJSON gives what it gives of the op, and the text of the error as "error". Where that is the
+// kernel's, the name of its errno is in "errno", such as "ENETUNREACH".
 func (f Failure) MarshalJSON() ([]byte, error) {
 	var errno syscall.Errno
 	errors.As(f.Err, &errno)
@@ -44,8 +44,8 @@ func (r Report[L]) MarshalJSON() ([]byte, error) {
 	}{plain(r), r.Took.String()})
 }
 
-// MarshalJSON gives an object with a Status's fields in lower camel case. Errors are their texts; those that are
-// nil, and what else is zero but the flags and counts, are left out.
+// MarshalJSON gives an object with a Status's fields in lower camel case. Errors are their texts; those that
+// are nil, and what else is zero but the flags and counts, are left out.
 func (s Status) MarshalJSON() ([]byte, error) {
 	type plain Status // without this method
 	return json.Marshal(struct {

@@ -79,7 +79,8 @@ func (p *pass) claimLinks(plan *difference) (more bool) {
 	return more
 }
 
-// adjust notes what is about to be done.
+// adjust notes that an attribute is about to be changed, and says whether that is to be claimed. What will be
+// given back is what was there before the first change of ours.
 func (s *survey) adjust(a adjustment) (more bool) {
 	known, now := -1, a.Original
 	for i := range s.adjustment {

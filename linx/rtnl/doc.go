@@ -56,18 +56,38 @@
 //
 // # How interfaces change
 //
-// A Link with a Kind is made if there is none of its name, and deleted, with all that stands on it, when it
-// is not desired any more. One without is adjusted, as eth0 is: what an attribute was before is in
-// LastApplied, and given back when the attribute is not desired any more, if it still is as it was made.
-// The settings of a bridge's port alone are not given back, as they go with the port.
+// A Link with a Kind is ours to make: it is made if there is none of its name, and deleted, with all that
+// stands on it, when it is not desired any more. One without is adjusted, as eth0 is: what an attribute was
+// before is in LastApplied, and given back when the attribute is not desired any more, if it still is as it
+// was made. The settings of a bridge's port alone are not given back, as they go with the port.
+//
+// An interface that another has made under the name of one with a Kind is a conflict if it differs. Under
+// Adopt one that is as desired becomes ours, and so is deleted one day; under TakeOver any does, once it has
+// been changed.
 //
 // Links are made in the order in which they need each other, whatever order they are in, and then looked at
-// again, so that what stands on them is there in the same pass. What can be changed in place is, an attribute
-// at a time. An interface is set down only if that is asked for, or to become a bond's port, as its routes
-// and IPv6 addresses go then. What cannot be changed takes Recreate: the interface is deleted and made anew.
-// What others change of an interface that is down, the kernel does not always tell: then the timer finds it.
+// again, so that what stands on them is there in the same pass. They are deleted last, ports before what they
+// are in. What can be changed in place is, an attribute at a time. An interface is set down only if that is
+// asked for, or to become a bond's port, as its routes and IPv6 addresses go then. What cannot be changed is
+// in Report.Failed, unless the Link has Recreate: then the interface is deleted and made anew, and what the
+// state has on it comes back in the same pass. What others change of an interface that is down, the kernel
+// does not always tell: then the timer finds it.
+//
+// A veth makes its other end, which goes with it, and which a second Link without a Kind adjusts. In another
+// namespace (Veth.PeerNamespace) the other end is only made: to keep anything on it is another Source's.
+//
 // The kernel has no guard for deleting an interface: each is looked at once more right before, and what
 // remains is the time between two messages.
+//
+// # How neighbours change
+//
+// A neighbour is created where there is none (NLM_F_EXCL), and else replaced in place, if it is ours or was
+// learned. The kernel has no guard for that either: it is read once more right before it is changed or
+// deleted.
+//
+// One with an FDB is an entry of the forwarding database of a bridge or a vxlan: it says where frames go, not
+// packets. Its place holds one entry, but a vxlan floods to many: see FDB. Traffic may move a Static entry of
+// a bridge to another port, unless it is Sticky: then it is another's, and a conflict while it is desired.
 //
 // # How addresses change
 //
@@ -139,4 +159,11 @@
 // of ours, so that one of the two that shows no sign of being ours is left alone. One without a gateway that
 // others' next hops have come to stand on both sides of is not shown at all: it is taken for absent, a
 // conflict if it is desired, and is left behind if it is not.
+//
+// # What is there already
+//
+// Observe reads what a namespace was configured to be, by whomever, as a State, with a list of what a State
+// cannot say. In a namespace that has only the same hardware, that State makes the same again. Where it was
+// read it changes nothing, and all stays others', but for rules, which are made once more. Under Adopt all
+// but the interfaces that are only adjusted becomes ours.
 package rtnl

@@ -25,8 +25,8 @@ import (
 // TxQueueLen of 0 cannot be asked for.
 //
 // A State cannot say all that can be configured. An object that it cannot say in full is not in it but in
-// unsaid, in words, and so is a rule that the kernel once made and somebody deleted. What is no object here is
-// not looked at: settings of interfaces that Link lacks, sysctls, queueing, other families' routes.
+// unsaid, in words, and so is a rule that the kernel once made and somebody deleted. What is no object here
+// is not looked at: settings of interfaces that Link lacks, sysctls, queueing, other families' routes.
 //
 // Handed over where it was observed, it makes nothing ours but under Adopt, except that rules are made once
 // more beside others'. Observing changes nothing, and what the source does for the state in use stays as it

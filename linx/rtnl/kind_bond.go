@@ -67,7 +67,8 @@ type Bond struct {
 	ADSelect BondADSelect `json:"ad_select,omitempty"`
 	// ADActorPriority is the system priority in LACP packets. 0: 65535.
 	ADActorPriority uint16 `json:"ad_actor_sys_prio,omitempty"`
-	// ADActorSystem is the system address in LACP packets. Zero: the bond's.
+	// ADActorSystem is the system address in LACP packets. Zero: the bond's; but what was set stays when it is
+	// not asked for any more.
 	ADActorSystem MAC `json:"ad_actor_system,omitzero"`
 	// ADUserPortKey is the upper ten bits of the ports' key.
 	ADUserPortKey uint16 `json:"ad_user_port_key,omitempty"`

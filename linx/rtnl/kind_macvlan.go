@@ -7,9 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MACVLAN is what is particular to KindMACVLAN and KindMACVTap. In place the kernel changes Mode, but
-// neither to nor from passthru, BroadcastQueue, and NoPromiscuous to
-// true.
+// MACVLAN is what is particular to KindMACVLAN and KindMACVTap. In place the kernel changes
+// BroadcastQueue; Mode, but neither to nor from passthru; and NoPromiscuous, but only to true.
 type MACVLAN struct {
 	// Link is the name of the interface that it is a further address of. It must be given.
 	Link string `json:"link,omitempty"`

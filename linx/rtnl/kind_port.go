@@ -13,7 +13,8 @@ import (
 // What is not asked for any more goes back to the kernel's default, if the interface was made here. Otherwise
 // it stays, until the interface leaves the bridge: that forgets all.
 type BridgePort struct {
-	// Cost is what STP reckons, from 1 to 65535. 0: by the interface's speed.
+	// Cost is what STP reckons, from 1 to 65535. 0: by the interface's speed; but what
+	// was set stays when it is not asked for any more.
 	Cost uint32 `json:"cost,omitempty"`
 	// Priority is that of STP, up to 63. 0: 32; negative: 0.
 	Priority int32 `json:"priority,omitempty"`

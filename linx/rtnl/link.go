@@ -42,7 +42,8 @@ type Link struct {
 	TxQueueLen uint32 `json:"txqueuelen,omitempty"`
 	// Group is the number of a group of interfaces.
 	Group uint32 `json:"group,omitempty"`
-	// AltNames are further names, which it has besides those that others give it. They have at most 127 bytes.
+	// AltNames are further names, which it has besides those that others give it. They have at most 127
+	// bytes.
 	AltNames []string `json:"altnames,omitempty"`
 
 	// What follows is for the Kind that it names.
@@ -66,8 +67,8 @@ type Link struct {
 const NoMaster = "no master"
 
 // String gives "link br0 mtu 1400 up type bridge", in the words of "ip link add" or, without a Kind, of "ip
-// link set". Alternative names are not in it, nor is the Port of one with a Kind: ip(8) has other commands for
-// them. Nor is Recreate.
+// link set". Alternative names are not in it, nor is the Port of one with a Kind: ip(8) has other commands
+// for them. Nor is Recreate.
 func (l Link) String() string {
 	var b strings.Builder
 	b.WriteString("link " + l.Name)
