@@ -41,7 +41,7 @@ func (p *pass) addObjects(ctx context.Context, plan *difference) error {
 			}
 		}
 	}
-	waits := func(verb reconcile.Verb, i int32) bool {
+	lacks := func(verb reconcile.Verb, i int32) bool {
 		why := p.survey.unreadyObject(p.want.routes[i].object)
 		if why != nil {
 			p.skipped(p.routeOp(verb, i), why)
@@ -49,8 +49,8 @@ func (p *pass) addObjects(ctx context.Context, plan *difference) error {
 		return why != nil
 	}
 	if err == nil {
-		plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return waits(Create, i) })
-		plan.updates = without(plan.updates, func(u update) bool { return waits(Update, u.at) })
+		plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return lacks(Create, i) })
+		plan.updates = without(plan.updates, func(u update) bool { return lacks(Update, u.at) })
 	}
 	return err
 }

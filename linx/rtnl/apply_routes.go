@@ -44,7 +44,7 @@ func (p *pass) remember(r *route, ways []hop) {
 	if p.survey.made == nil {
 		p.survey.made = make(map[askedKey]route)
 	}
-	p.survey.note(p.survey.made, r, ways)
+	noteWays(p.survey.made, r, ways)
 	p.survey.forgetAliens(r, ways)
 }
 

@@ -29,7 +29,7 @@ type survey struct {
 
 	routes  []standing         // by desired route
 	next    int32              // position of the desired route that is likely to be seen next
-	ways    []standing         // by way of desired IPv6 routes that lead several
+	ways    []standing         // by position in want.ways; of IPv6 routes alone
 	missing [2]int             // desired routes not in place, by family
 	extra   []found            // ours, in the place of a desired one, but not as desired
 	left    []found            // ours, not desired; or in doubt
@@ -279,7 +279,7 @@ func (s *survey) askedFor(f *found) (route, bool) {
 			for r := range list.each() {
 				packed := packRoute(r, s.linkNamed(r.way().Interface))
 				if packed.v6 {
-					s.note(s.asked, &packed, packHops(r, s.linkNamed))
+					noteWays(s.asked, &packed, packHops(r, s.linkNamed))
 				}
 			}
 		}

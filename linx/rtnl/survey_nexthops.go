@@ -74,15 +74,15 @@ func (s *survey) diffObjects(d *difference, policy ConflictPolicy, name namer) {
 func (s *survey) diffObject(d *difference, i int32, policy ConflictPolicy, name namer) {
 	want, seen, object := s.wantedObject(i), &s.objects[i], &s.want.state.Nexthops[i]
 	mine, right := seen.protocol == s.protocol, seen.leadsAs(&want)
-	waits := cmp.Or(s.absence(s.want.nexthops[i].hop.link), s.unreadyMember(i))
+	lack := cmp.Or(s.absence(s.want.nexthops[i].hop.link), s.unreadyMember(i))
 	unready := func(list *[]reconcile.Failure, err error) {
 		*list = append(*list, reconcile.Failure{Op: op(Create, object), Err: err})
 		s.holdUp(want.id, err)
 	}
 	switch {
 	case right && (mine || policy == Refuse):
-	case waits != nil:
-		unready(&d.pending, waits)
+	case lack != nil:
+		unready(&d.pending, lack)
 	case seen.id == 0:
 		d.newObjects = append(d.newObjects, i)
 	case right: // to be made ours, which changes nothing for others

@@ -2,11 +2,19 @@ package rtnl
 
 import "slices"
 
-// What IPv4 has as one route with several next hops, IPv6 has as a route for each, which the kernel merges,
-// whoever's they are. So of a desired IPv6 route each way is looked for by itself.
+// An IPv4 route that leads several ways is one object, and in place if it leads all that are desired and no
+// others (sameWays).
+//
+// IPv6 has a route for each way, which the kernel merges with all of that destination and metric, whoever's
+// they are, and dumps as one. So survey.seeRoute takes apart what is dumped, and each next hop is measured by
+// itself. One that is a desired way (findWay) is noted in survey.ways, which runs parallel to index.ways, all
+// the ways of all desired routes: the route is in place once all its ways are, and ours if they all are ours
+// (standWay). One that is none is as any other route in that place: ours is deleted, another's is
+// left. An update makes only the ways that are not there (lacking), and while a route is not in place as a
+// whole, LastApplied has those of its ways that are ours (ownWays).
 
 // waysOf gives the ways of desired route i, if there are several, with the positions of their interfaces'
-// names, and where they begin in survey.ways.
+// names, and where they begin in index.ways.
 func (x *index) waysOf(i int32) (ways []hop, at int) {
 	if !x.routes[i].several {
 		return nil, 0
@@ -37,8 +45,8 @@ func (s *survey) resolved(i int32) []hop {
 
 // leads says that a desired way is one that was observed.
 func (s *survey) leads(want, seen *hop) bool {
-	return want.gateway == seen.gateway && want.onlink == seen.onlink && want.weight == seen.weight && want.encap == seen.encap &&
-		(want.link == 0 || s.links[want.link].index == seen.link)
+	return want.gateway == seen.gateway && want.onlink == seen.onlink && want.weight == seen.weight &&
+		want.encap == seen.encap && (want.link == 0 || s.links[want.link].index == seen.link)
 }
 
 // sameWays says that an IPv4 route leads all the ways that desired route i does, and no others. No two of
@@ -85,7 +93,7 @@ func (s *survey) right(f *found, own bool) bool {
 	return want.is(&f.route, s.linkOf(f.at))
 }
 
-// findWay gives the position in survey.ways of the desired way that f is, or -1. A single IPv6 way does not
+// findWay gives the position in index.ways of the desired way that f is, or -1. A single IPv6 way does not
 // show its weight.
 func (s *survey) findWay(f *found) int {
 	ways, at := s.want.waysOf(f.at)
@@ -129,8 +137,8 @@ func (s *survey) asksFor(f *found) bool {
 	})
 }
 
-// note enters each way of an IPv6 route, of which ways are several or none.
-func (s *survey) note(asked map[askedKey]route, r *route, ways []hop) {
+// noteWays enters each way of an IPv6 route: ways are several, or none if it is the one in r.
+func noteWays(asked map[askedKey]route, r *route, ways []hop) {
 	if !r.several {
 		ways = []hop{r.hop}
 	}
