@@ -23,8 +23,7 @@ func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
 			putRoute(b, unix.NLM_F_EXCL, &r, p.survey.resolved(list[k]))
 		},
 		func(k int, err error) {
-			if err == nil && len(p.survey.alien) > 0 {
-				r := p.own(list[k])
+			if r := p.own(list[k]); err == nil && r.v6 && len(p.survey.alien) > 0 {
 				p.survey.forgetAliens(&r, p.survey.resolved(list[k]))
 			}
 			p.doneRoute(Create, list[k], err)

@@ -26,7 +26,7 @@ type Encap struct{ handle unique.Handle[encap] }
 // MPLS pushes labels (RFC 3032).
 type MPLS struct {
 	// Labels are pushed so that the first is the outermost: 1 to 30, of at most 20 bits each. 3, the implicit
-	// null label, is never on a packet.
+	// null label, is refused: no packet has it.
 	Labels []uint32
 	// TTL is that of the labels. 0: as net.mpls.ip_ttl_propagate has it.
 	TTL uint8

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultProtocol is the protocol that marks our routes, rules and addresses: ASCII 'L'. ip(8) shows it
-// as "proto 76".
+// DefaultProtocol is the protocol that marks what is ours, see Options.Protocol: ASCII 'L'. ip(8) shows it as
+// "proto 76".
 const DefaultProtocol = 76
 
 // Options holds what is optional about a Source. The zero value is a good one.

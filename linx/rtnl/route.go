@@ -22,8 +22,8 @@ type Route struct {
 	// Interface is the name of the interface. Empty: whatever reaches Gateway when the route is made, which
 	// it keeps when the gateway's network moves to another. One that does not exist is waited for.
 	Interface string `json:"interface,omitempty"`
-	// NextHops are several ways at once, each for its share of the traffic, instead of Gateway and Interface.
-	// Their order means nothing. A single one is the same as its Gateway and Interface in the route itself.
+	// NextHops are several ways at once, each for its share of the traffic, instead of Gateway, Interface,
+	// OnLink and Encap. Their order means nothing. A single one is the same as its fields in the route itself.
 	NextHops []NextHop `json:"nexthops,omitempty"`
 	// NextHopID is the nexthop object that the route follows, instead of Gateway, Interface and NextHops: one
 	// of State.Nexthops, or another's. One that does not exist is waited for. For IPv4 only, as NexthopObject

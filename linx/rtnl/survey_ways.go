@@ -9,9 +9,9 @@ import "slices"
 // they are, and dumps as one. So survey.seeRoute takes apart what is dumped, and each next hop is measured by
 // itself. One that is a desired way (findWay) is noted in survey.ways, which runs parallel to index.ways, all
 // the ways of all desired routes: the route is in place once all its ways are, and ours if they all are ours
-// (standWay). One that is none is as any other route in that place: ours is deleted, another's is
-// left. An update makes only the ways that are not there (lacking), and while a route is not in place as a
-// whole, LastApplied has those of its ways that are ours (ownWays).
+// (standWay). One that is none is as any other route in that place: ours is deleted, another's is left. An
+// update makes only the ways that are not there (lacking), and while a route is not in place as a whole,
+// LastApplied has those of its ways that are ours (ownWays).
 
 // waysOf gives the ways of desired route i, if there are several, with the positions of their interfaces'
 // names, and where they begin in index.ways.
