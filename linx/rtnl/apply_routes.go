@@ -23,7 +23,8 @@ func (p *pass) addRoutes(ctx context.Context, plan *difference) error {
 			putRoute(b, unix.NLM_F_EXCL, &r, p.survey.resolved(list[k]))
 		},
 		func(k int, err error) {
-			if r := p.own(list[k]); err == nil && r.v6 && len(p.survey.alien) > 0 {
+			if err == nil && len(p.survey.alien) > 0 && p.want.routes[list[k]].v6 {
+				r := p.own(list[k])
 				p.survey.forgetAliens(&r, p.survey.resolved(list[k]))
 			}
 			p.doneRoute(Create, list[k], err)
