@@ -133,8 +133,14 @@ func (p *pass) standIn(ctx context.Context, now map[bareAddress]address, going [
 	if one := lastToFall(now, going); swaps == 0 && one.link != 0 && !p.promotes(ctx, one.link) {
 		extras = append(extras, one)
 	}
+	taken := make(map[netip.Prefix]bool) // by what goes too, which is none to lean on
+	for _, a := range now {
+		if !a.v6 {
+			taken[a.network()] = true
+		}
+	}
 	for k := range extras {
-		extras[k] = extras[k].standIn(p.survey.protocol)
+		extras[k] = extras[k].standIn(p.survey.protocol, taken)
 	}
 	return p.send(ctx, len(extras),
 		func(b *rtnetlink.Batch, k int) { putAddress(b, unix.NLM_F_EXCL, &extras[k]) },
@@ -146,14 +152,14 @@ func (p *pass) standIn(ctx context.Context, now map[bareAddress]address, going [
 		func(int, error) {})
 }
 
-// standIn gives an address of the same host that is another one to the kernel, and makes no other route.
-func (a *address) standIn(protocol uint8) address {
+// standIn gives an address of the same host, alone in its network, that makes no route.
+func (a *address) standIn(protocol uint8, taken map[netip.Prefix]bool) address {
 	s := address{
 		local: a.local, link: a.link, bits: 32, scope: a.scope, protocol: protocol,
 		flags: unix.IFA_F_NOPREFIXROUTE, valid: forever, preferred: forever,
 	}
-	if s.key() == a.key() {
-		s.bits = 31
+	for taken[s.network()] && s.bits > 1 {
+		s.bits--
 	}
 	return s
 }

@@ -86,3 +86,34 @@ func TestRenumber(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingLeftToStandIn: of a new address, which falls with its primary, an old one of the same host cannot
+// stand in, as it goes too.
+func TestNothingLeftToStandIn(t *testing.T) {
+	for _, olds := range [][]string{{"10.0.0.3/32"}, {"10.0.0.3/32", "10.0.0.2/31"}} {
+		k := newKernel(t, Options{})
+		k.sysctl("net/ipv4/conf/v0/promote_secondaries", "0")
+		k.sysctl("net/ipv4/conf/all/promote_secondaries", "0")
+		before := State{Addresses: []Address{on("v0", "10.0.0.9/24")}}
+		for _, old := range olds {
+			before.Addresses = append(before.Addresses, on("v0", old))
+		}
+		k.converge(before)
+		k.run("route add 10.7.0.0/16 dev v0 proto static")
+		w := k.watchRoutes()
+		state := State{Addresses: []Address{on("v0", "10.0.0.3/24")}}
+		k.converge(state)
+		k.settled(state)
+		if got := k.addresses("v0"); !slices.Equal(got, []string{"10.0.0.3/24"}) {
+			t.Errorf("%s: addresses %q", olds, got)
+		}
+		if got := k.ipRoutes("main"); len(got) != 1 {
+			t.Errorf("%s: routes %q", olds, got)
+		}
+		for _, e := range w.mustDrain() {
+			if e.protocol != unix.RTPROT_KERNEL {
+				t.Errorf("%s: event %d of %v", olds, e.typ, e.unpack(""))
+			}
+		}
+	}
+}
