@@ -30,10 +30,15 @@ func (i *importer) links(ctx context.Context) error {
 		all[n] = decodeLinkFully(body, i.name)
 	}
 	slices.SortFunc(all, func(a, b seenLink) int { return strings.Compare(a.Name, b.Name) })
+	named, ports := make(map[string]*seenLink, len(all)), make(map[string][]*seenLink) // by master
+	for n := range all {
+		l := &all[n]
+		named[l.Name], ports[l.Master] = l, append(ports[l.Master], l)
+	}
 	made := make(map[string]bool) // by another's Veth.Peer
 	for n := range all {
 		l := &all[n]
-		u := l.asConfigured(all)
+		u := l.asConfigured(named[l.madeOf()], ports[l.Name])
 		switch {
 		case l.Kind == KindVeth && made[l.Name]:
 			u.Kind, u.Veth = "", Veth{}
@@ -61,8 +66,9 @@ func (l *seenLink) kernelMade() bool {
 	return false
 }
 
-// asConfigured gives l without what the kernel fills in by itself, as far as that can be told.
-func (l *seenLink) asConfigured(all []seenLink) Link {
+// asConfigured gives l without what the kernel fills in by itself, as far as that can be told: by what it is
+// made of (nil: nothing) and by its ports.
+func (l *seenLink) asConfigured(below *seenLink, ports []*seenLink) Link {
 	u := l.Link
 	if u.Master == NoMaster {
 		u.Master = ""
@@ -80,20 +86,22 @@ func (l *seenLink) asConfigured(all []seenLink) Link {
 	case u.Name == "lo":
 		usual = 65536
 	}
-	lower := u.Kind.of().lowerOf(&u)
-	for n := range all {
-		other := &all[n]
-		port := other.Master == u.Name && (u.Kind == KindBridge || u.Kind == KindBond)
-		if port && u.Kind == KindBridge {
-			usual = min(usual, other.MTU) // the least of its ports'
+	takes := func(from *seenLink) {
+		if from.Address == l.Address {
+			u.Address = MAC{}
 		}
-		below := other.Name == lower && lower != ""
-		if below {
-			usual = other.MTU
+	}
+	for _, port := range ports {
+		if u.Kind == KindBridge {
+			usual = min(usual, port.MTU)
 		}
-		if (port || below) && other.Address == l.Address {
-			u.Address = MAC{} // it has taken that of what is below
+		if u.Kind == KindBridge || u.Kind == KindBond {
+			takes(port)
 		}
+	}
+	if below != nil {
+		usual = below.MTU
+		takes(below)
 	}
 	if u.MTU == usual {
 		u.MTU = 0
@@ -112,9 +120,9 @@ func usualQueue(l *seenLink) uint32 {
 	return 1000 // DEFAULT_TX_QUEUE_LEN
 }
 
-// lowerOf gives the name of the interface that l is made of, if any.
-func (k *kindTable) lowerOf(l *Link) string {
-	for _, s := range k.in(l) {
+// madeOf gives the name of the interface that l is made of; "": of none.
+func (l *Link) madeOf() string {
+	for _, s := range l.Kind.of().in(l) {
 		if d, ok := s.value.(device); ok && s.attr == lower {
 			return *d.at
 		}

@@ -214,3 +214,31 @@ func unown(things []thing) []thing {
 	}
 	return things
 }
+
+// TestLinkAsConfigured: what an interface has taken from its ports, or from what it is made of, nobody asked
+// for.
+func TestLinkAsConfigured(t *testing.T) {
+	mac, other := MAC{2, 0, 0, 0, 0, 1}, MAC{2, 0, 0, 0, 0, 2}
+	from := &seenLink{Link: Link{MTU: 1400, Address: mac}}
+	for _, c := range []struct {
+		kind    LinkKind
+		address MAC
+		below   *seenLink
+		ports   []*seenLink
+		want    Link
+	}{
+		{KindBridge, mac, nil, []*seenLink{from}, Link{}},
+		{KindBridge, other, nil, []*seenLink{from}, Link{Address: other}},
+		{KindBridge, mac, nil, nil, Link{MTU: 1400, Address: mac}},
+		{KindBond, mac, nil, []*seenLink{from}, Link{MTU: 1400}},
+		{KindVRF, mac, nil, []*seenLink{from}, Link{MTU: 1400, Address: mac}},
+		{KindVLAN, mac, from, nil, Link{}},
+		{KindMACVLAN, other, from, nil, Link{Address: other}},
+	} {
+		l := seenLink{Link: Link{Kind: c.kind, MTU: 1400, Address: c.address, TxQueueLen: 1000, Admin: Down, Master: NoMaster}}
+		c.want.Kind = c.kind
+		if got := l.asConfigured(c.below, c.ports); got.String() != c.want.String() {
+			t.Errorf("%s, %v: %v", c.kind, c.address, got)
+		}
+	}
+}
