@@ -78,24 +78,12 @@ func which(v6 bool) int {
 // newIndex checks state. The error names the entries that are wrong, of which it lists the first few.
 func newIndex(state State) (*index, error) {
 	var wrong faults
-	for i := range state.Links {
-		wrong.add("links", i, state.Links[i].fault())
-	}
-	for i := range state.Addresses {
-		wrong.add("addresses", i, state.Addresses[i].fault())
-	}
-	for i := range state.Neighbors {
-		wrong.add("neighbors", i, state.Neighbors[i].fault())
-	}
-	for i := range state.Routes {
-		wrong.add("routes", i, state.Routes[i].fault())
-	}
-	for i := range state.Nexthops {
-		wrong.add("nexthops", i, state.Nexthops[i].fault())
-	}
-	for i := range state.Rules {
-		wrong.add("rules", i, state.Rules[i].fault())
-	}
+	addFaults(&wrong, "links", state.Links, (*Link).fault)
+	addFaults(&wrong, "addresses", state.Addresses, (*Address).fault)
+	addFaults(&wrong, "neighbors", state.Neighbors, (*Neighbor).fault)
+	addFaults(&wrong, "routes", state.Routes, (*Route).fault)
+	addFaults(&wrong, "nexthops", state.Nexthops, (*NexthopObject).fault)
+	addFaults(&wrong, "rules", state.Rules, (*Rule).fault)
 	if len(wrong) > 0 {
 		return nil, errors.Join(wrong...)
 	}
@@ -135,6 +123,13 @@ const maximumFaults = 10
 func (f *faults) add(list string, i int, err error) {
 	if err != nil && len(*f) < maximumFaults {
 		*f = append(*f, fmt.Errorf("rtnl: %s[%d]: %w", list, i, err))
+	}
+}
+
+// addFaults adds what is wrong with each entry of a list by itself.
+func addFaults[T any](wrong *faults, list string, entries []T, fault func(*T) error) {
+	for i := range entries {
+		wrong.add(list, i, fault(&entries[i]))
 	}
 }
 

@@ -1,6 +1,7 @@
 package rtnl
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -92,35 +93,17 @@ func (l *LastApplied) UnmarshalJSON(data []byte) error {
 	}
 	out := LastApplied{namespace: in.Namespace, links: in.Links, adjusted: in.Adjusted,
 		addresses: in.Addresses, rules: in.Rules, neighbors: in.Neighbors}
-	for i := range in.Links {
-		if err := in.Links[i].fault(); err != nil {
-			return fmt.Errorf("rtnl: last applied: links[%d]: %w", i, err)
-		}
-	}
-	for i := range in.Adjusted {
-		if err := in.Adjusted[i].fault(); err != nil {
-			return fmt.Errorf("rtnl: last applied: adjusted[%d]: %w", i, err)
-		}
-	}
-	for i := range in.Addresses {
-		if err := in.Addresses[i].fault(); err != nil {
-			return fmt.Errorf("rtnl: last applied: addresses[%d]: %w", i, err)
-		}
-	}
-	for i := range in.Neighbors {
-		if err := in.Neighbors[i].fault(); err != nil {
-			return fmt.Errorf("rtnl: last applied: neighbors[%d]: %w", i, err)
-		}
-	}
-	for i := range in.Rules {
-		if err := in.Rules[i].fault(); err != nil {
-			return fmt.Errorf("rtnl: last applied: rules[%d]: %w", i, err)
-		}
+	err := cmp.Or(
+		entryFault("links", in.Links, (*ownedLink).fault),
+		entryFault("adjusted", in.Adjusted, (*adjustment).fault),
+		entryFault("addresses", in.Addresses, (*ownedAddress).fault),
+		entryFault("neighbors", in.Neighbors, (*ownedNeighbor).fault),
+		entryFault("rules", in.Rules, (*ownedRule).fault),
+		entryFault("routes", in.Routes, (*ownedRoute).fault))
+	if err != nil {
+		return err
 	}
 	for i := range in.Routes {
-		if err := in.Routes[i].fault(); err != nil {
-			return fmt.Errorf("rtnl: last applied: routes[%d]: %w", i, err)
-		}
 		if in.Routes[i].Claimed {
 			out.claims = append(out.claims, in.Routes[i].Route)
 		} else {
@@ -128,6 +111,16 @@ func (l *LastApplied) UnmarshalJSON(data []byte) error {
 		}
 	}
 	*l = out
+	return nil
+}
+
+// entryFault names the first entry of a list that is wrong.
+func entryFault[T any](list string, entries []T, fault func(*T) error) error {
+	for i := range entries {
+		if err := fault(&entries[i]); err != nil {
+			return fmt.Errorf("rtnl: last applied: %s[%d]: %w", list, i, err)
+		}
+	}
 	return nil
 }
 
