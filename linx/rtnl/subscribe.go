@@ -100,8 +100,8 @@ func (s *Source) regroup() error {
 }
 
 // hear sets what of our own and of foreign events is heard: of foreign routes and learned neighbours all, or
-// only what may have harmed ours. changed says that it was otherwise before: look at the kernel again if it is more
-// now.
+// only what may have harmed ours. changed says that it was otherwise before: look at the kernel again if it is
+// more now.
 func (s *Source) hear(foreign bool) (changed bool, err error) {
 	f := monitor.Filter{}
 	if s.conn != nil {

@@ -40,7 +40,8 @@ func decodeRule(body []byte, r *seenRule) bool {
 	if !r.v6 && body[0] != unix.AF_INET {
 		return false
 	}
-	const shown = unix.FIB_RULE_UNRESOLVED | unix.FIB_RULE_IIF_DETACHED | unix.FIB_RULE_OIF_DETACHED // how it is, not what it is
+	// How it is, not what it is.
+	const shown = unix.FIB_RULE_UNRESOLVED | unix.FIB_RULE_IIF_DETACHED | unix.FIB_RULE_OIF_DETACHED
 	flags := native.Uint32(body[8:])
 	r.not = flags&unix.FIB_RULE_INVERT != 0
 	r.strange = flags&^(shown|unix.FIB_RULE_INVERT) != 0
