@@ -24,7 +24,10 @@ type NextHop struct {
 	Encap Encap `json:"encap,omitzero"`
 }
 
-const maximumWeight = 256 // rtnh_hops, which is less 1, has a byte
+const (
+	maximumWeight = 256  // rtnh_hops, which is less 1, has a byte
+	maximumWays   = 1000 // of a route, or group; the kernel shows all in one message of 32 KiB, or nothing at all
+)
 
 // way gives where r leads, if that is one way: zero where it is several, a nexthop object, or nowhere.
 func (r *Route) way() NextHop {
@@ -129,6 +132,9 @@ func (r *Route) nextHopsFault() error {
 	}
 	if r.Type != Unicast {
 		return fmt.Errorf("%v route with NextHops; only a unicast one leads several ways", r.Type)
+	}
+	if n := len(r.NextHops); n > maximumWays {
+		return fmt.Errorf("NextHops has %d ways; at most %d are possible", n, maximumWays)
 	}
 	for i := range r.NextHops {
 		h := &r.NextHops[i]

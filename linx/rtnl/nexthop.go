@@ -32,7 +32,7 @@ type NexthopObject struct {
 	// Blackhole drops packets without a word, instead of leading them anywhere.
 	Blackhole bool `json:"blackhole,omitempty"`
 	// Group is others of the same state, each for its share of the traffic. They are no groups themselves. A
-	// blackhole can only be alone in one.
+	// blackhole can only be alone in one. At most 1000.
 	Group []NexthopMember `json:"group,omitempty"`
 }
 
@@ -109,6 +109,9 @@ func (o *NexthopObject) fault() error {
 }
 
 func (o *NexthopObject) groupFault() error {
+	if n := len(o.Group); n > maximumWays {
+		return fmt.Errorf("a Group of %d; at most %d are possible", n, maximumWays)
+	}
 	for i, m := range o.Group {
 		switch {
 		case m.ID == o.ID:

@@ -34,6 +34,7 @@ func TestBadNexthops(t *testing.T) {
 		"member twice":            {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 5}}}, "Weight"},
 		"weight":                  {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5, Weight: 257}}}, "256"},
 		"group of groups":         {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 4}}}, "nexthops[1] is a group"},
+		"too many":                {NexthopObject{ID: 6, Group: make([]NexthopMember, 1001)}, "1000"},
 		"blackhole among others":  {NexthopObject{ID: 6, Group: []NexthopMember{{ID: 5}, {ID: 3}}}, "alone"},
 	} {
 		state := State{Nexthops: []NexthopObject{good, {ID: 4, Group: []NexthopMember{{ID: 5}}}, {ID: 3, Blackhole: true}, c.bad}}

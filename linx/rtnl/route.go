@@ -24,6 +24,7 @@ type Route struct {
 	Interface string `json:"interface,omitempty"`
 	// NextHops are several ways at once, each for its share of the traffic, instead of Gateway, Interface,
 	// OnLink and Encap. Their order means nothing. A single one is the same as its fields in the route itself.
+	// At most 1000.
 	NextHops []NextHop `json:"nexthops,omitempty"`
 	// NextHopID is the nexthop object that the route follows, instead of Gateway, Interface and NextHops: one
 	// of State.Nexthops, or another's. One that does not exist is waited for. For IPv4 only, as NexthopObject

@@ -55,6 +55,7 @@ func TestBadInput(t *testing.T) {
 		"no such scope":               {route(Route{Dst: pfx("10.2.0.0/16"), Interface: "v0", Scope: 99}), []string{"routes[1]", "ScopeHost"}},
 		"a local route, far away":     {route(Route{Dst: pfx("10.2.0.0/16"), Type: Local, Interface: "lo", Scope: ScopeLink}), []string{"routes[1]", "host"}},
 		"a gateway on this host":      {route(Route{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.0.2"), Scope: ScopeHost}), []string{"routes[1]", "scope link"}},
+		"too many ways":               {route(Route{Dst: pfx("10.2.0.0/16"), NextHops: make([]NextHop, 1001)}), []string{"routes[1]", "1000"}},
 		"ways on this host":           {route(Route{Dst: pfx("10.2.0.0/16"), NextHops: ways("10.0.0.2", "10.0.0.3"), Scope: ScopeHost}), []string{"routes[1]", "scope link"}},
 		"on link, of scope link":      {route(Route{Dst: pfx("10.2.0.0/16"), Gateway: ipa("10.0.0.2"), Interface: "v0", OnLink: true, Scope: ScopeLink}), []string{"routes[1]", "OnLink"}},
 		"IPv6, wrapped, over lo":      {route(Route{Dst: v6.Dst, Interface: "lo", Encap: MPLS{Labels: []uint32{16}}.Encap()}), []string{"routes[1]", "Encap"}},
