@@ -62,15 +62,23 @@ func (a *adjustment) fault() error {
 
 // claimLinks notes what a plan is about to make and change, and says whether there is more than was claimed.
 func (p *pass) claimLinks(plan *difference) (more bool) {
-	for _, n := range plan.newLinks {
+	claim := func(n newLink) {
 		if !slices.Contains(p.claims.links, n) {
 			p.claims.links = append(p.claims.links, n)
 			more = true
 		}
 	}
+	for _, n := range plan.newLinks {
+		claim(n)
+	}
 	for _, c := range plan.linkChanges {
 		switch c.attribute {
-		case nameOf, settingsOf, portOf:
+		case nameOf:
+			continue
+		case settingsOf, portOf:
+			if p.want.state.Links[c.at].Kind != "" && p.survey.ownsLink(p.survey.seenLinks[c.index]) {
+				claim(newLink{c.at, c.index}) // there are two records of it then
+			}
 			continue
 		}
 		a := adjustment{Name: c.name, Index: c.index, Attribute: c.attribute, Applied: c.to, Original: octets(c.from), Claimed: true}
@@ -85,7 +93,7 @@ func (s *survey) adjust(a adjustment) (more bool) {
 	known, now := -1, a.Original
 	for i := range s.adjustment {
 		other := &s.adjustment[i]
-		if other.about(&a) && (!other.Claimed || other.Applied == string(now)) {
+		if other.about(&a) && (!other.Claimed || other.Applied == string(now) || now == NoMaster && a.Attribute == "master") {
 			a.Original = other.Original // before all of our changes
 		}
 		if other.about(&a) && other.Applied == a.Applied {
@@ -128,11 +136,15 @@ func (p *pass) ownedLinks() []ownedLink {
 	for _, i := range p.want.linkOrder {
 		want := &p.want.state.Links[i]
 		if l := s.linkSeen(want.Name); l != nil && !gone(l.index) && s.ownsLink(l) {
-			r := ownedLink{Link: *want, Index: l.index}
-			if last := s.recordOf(l); last != nil && !l.settled(want, &last.Link) {
-				r.Link = last.Link // of which there is still something to undo
+			if last := s.lastOf(l); last == nil || l.settled(want, last) {
+				list(ownedLink{Link: *want, Index: l.index})
+				continue
 			}
-			list(r)
+			for _, r := range p.last.links { // of which there is still something to undo
+				if r.Index == l.index && r.Kind == l.Kind {
+					list(r)
+				}
+			}
 		}
 	}
 	for _, r := range p.last.links { // not desired, or renamed
@@ -178,11 +190,12 @@ func (p *pass) ownedAdjustments() []adjustment {
 				continue
 			}
 		case !p.fresh, l.Name != a.Name:
-		case l.has(&a):
-			if a.Applied == string(a.Original) {
+		case s.holds(l, &a):
+			if a.Applied == string(a.Original) || !s.asks(&a) && a.Applied == s.original(&a) {
 				continue
 			}
-			a.Claimed = false
+			a.Claimed = a.Claimed && !l.has(&a)
+		case a.Claimed && a.Attribute == "master" && s.asks(&a): // refused, it may have cost the one before
 		case a.Claimed, !s.asks(&a), s.superseded(&a): // not done, or others have changed it, or we have
 			continue
 		}

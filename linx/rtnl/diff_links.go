@@ -52,11 +52,13 @@ func (s *survey) diffLinks(d *difference, policy ConflictPolicy) {
 	for _, i := range s.want.linkOrder {
 		s.diffLink(d, i, policy)
 	}
+	old := make(map[int32]bool)
 	for n := len(s.last.links) - 1; n >= 0; n-- { // ports before what they are in
 		r := &s.last.links[n]
 		_, desired := s.want.link[r.Name]
 		l := s.seenLinks[r.Index]
-		if !desired && l != nil && l.Name == r.Name && l.Kind == r.Kind {
+		if !desired && l != nil && l.Name == r.Name && l.Kind == r.Kind && !old[r.Index] {
+			old[r.Index] = true // after a crash there may be two records
 			d.oldLinks = append(d.oldLinks, oldLink{at: -1, index: r.Index, name: r.Name, kind: r.Kind})
 		}
 	}
@@ -240,6 +242,9 @@ func (s *survey) change(d *difference, i int32, seen *seenLink, last *Link) {
 			continue
 		}
 		if a.name == "master" && to != NoMaster {
+			if slices.ContainsFunc(d.remakes, func(o oldLink) bool { return o.name == to }) {
+				continue // to be had once it is there again
+			}
 			if s.linkIndex[to] == 0 {
 				d.wait(Update, described("link "+seen.Name+a.words(to)), s.noLink(to))
 				continue
@@ -282,17 +287,15 @@ func (s *survey) diffAdjusted(d *difference) {
 	for n := range s.adjustment {
 		a := &s.adjustment[n]
 		l := s.seenLinks[a.Index]
-		if l == nil || l.Name != a.Name || s.asks(a) || !l.has(a) || string(a.Original) == a.Applied {
+		if l == nil || l.Name != a.Name || s.asks(a) || !s.holds(l, a) || s.original(a) == a.Applied {
 			continue
 		}
 		if slices.ContainsFunc(d.oldLinks, func(o oldLink) bool { return o.takes(l) }) {
 			continue // it goes altogether
 		}
-		to := string(a.Original)
-		if a.Attribute == "master" && s.linkIndex[to] == 0 {
-			to = NoMaster
-		}
-		d.restores = append(d.restores, linkChange{-1, a.Index, a.Name, a.Attribute, a.Applied, to})
+		// What it is a port of by our doing goes later: it would be let go by that, and not given back.
+		d.remakes = without(d.remakes, func(o oldLink) bool { return a.Attribute == "master" && o.name == a.Applied })
+		d.restores = append(d.restores, linkChange{-1, a.Index, a.Name, a.Attribute, a.Applied, s.original(a)})
 	}
 }
 
@@ -315,6 +318,21 @@ func (l *seenLink) has(a *adjustment) bool {
 		return slices.Contains(l.AltNames, a.Applied)
 	}
 	return attributeNamed(a.Attribute).value(&l.Link) == a.Applied
+}
+
+// holds says likewise, or that it has no master because that which it was given is gone, or was refused: the
+// kernel takes the one from it before it looks at the other.
+func (s *survey) holds(l *seenLink, a *adjustment) bool {
+	orphan := a.Attribute == "master" && l.Master == NoMaster && (a.Claimed || s.linkIndex[a.Applied] == 0)
+	return l.has(a) || orphan && s.original(a) != NoMaster
+}
+
+// original gives what is to be given back: a master may be gone by then.
+func (s *survey) original(a *adjustment) string {
+	if original := string(a.Original); a.Attribute != "master" || s.linkIndex[original] != 0 {
+		return original
+	}
+	return NoMaster
 }
 
 func (l *seenLink) old(at int32) oldLink { return oldLink{at, l.index, l.Name, l.Kind} }

@@ -111,6 +111,52 @@ func TestTakeOverRefused(t *testing.T) {
 	k.converge(bridge(Link{MTU: 1400, Bridge: Bridge{STP: true}}))
 }
 
+// TestMasterGivenBack: another's interface goes back to its master, also where ours is made anew or is gone; and
+// to none, once, if its master is gone.
+func TestMasterGivenBack(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.run("link add br9 type bridge")
+	k.run("link set v0 master br9")
+	ours := bridge(Link{Recreate: true})
+	enslaved := State{Links: []Link{ours.Links[0], {Name: "v0", Master: "br0"}}}
+	for _, next := range []State{{Links: []Link{{Name: "br0", Kind: KindIFB, Recreate: true}}}, {}} {
+		k.converge(enslaved)
+		k.wantLink("v0 master br0 up type veth")
+		if len(next.Links) == 0 {
+			k.run("link del br0")
+			k.restart()
+		}
+		k.converge(next)
+		k.wantLink("v0 master br9 up type veth")
+		k.settled(next)
+	}
+	// Refused, the kernel has let it go by then.
+	k.run("link add x0 type ifb")
+	for range 2 {
+		if r := k.pass(State{Links: []Link{{Name: "v0", Master: "x0"}}}); len(r.Failed) != 1 {
+			t.Error(show(r))
+		}
+		k.restart()
+	}
+	k.converge(State{})
+	k.wantLink("v0 master br9 up type veth")
+	if len(k.last.adjusted) != 0 {
+		t.Errorf("%+v", k.last.adjusted)
+	}
+	for _, state := range []State{enslaved, {Links: []Link{{Name: "v0", Master: NoMaster}}}} {
+		k.converge(state)
+		k.run("link del br9")
+		k.converge(State{})
+		k.settled(State{})
+		k.wantLink("v0 up type veth")
+		if len(k.last.adjusted) != 0 {
+			t.Errorf("%+v", k.last.adjusted)
+		}
+		k.run("link add br9 type bridge")
+		k.run("link set v0 master br9")
+	}
+}
+
 // TestForeignNames: names of ours that others' interfaces have, as their own or besides.
 func TestForeignNames(t *testing.T) {
 	k := newKernel(t, Options{Conflict: TakeOver})

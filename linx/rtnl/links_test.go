@@ -217,7 +217,7 @@ func TestLinkRecords(t *testing.T) {
 			t.Errorf("%d: %v", index, got)
 		}
 		l := &seenLink{index: int32(index), Link: Link{Kind: KindIFB}}
-		if r := s.recordOf(l); s.ownsLink(l) != (index == 3) || (r != nil) != (index == 3) {
+		if r := s.lastOf(l); s.ownsLink(l) != (index == 3) || (r != nil) != (index == 3) {
 			t.Errorf("%d: %+v", index, r)
 		}
 	}

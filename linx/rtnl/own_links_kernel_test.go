@@ -96,6 +96,31 @@ func TestLinkClaim(t *testing.T) {
 	}
 }
 
+// TestLinkClaimOfSettings: what was changed before a crash goes back to the default as well.
+func TestLinkClaimOfSettings(t *testing.T) {
+	k := newKernel(t, Options{})
+	before, after := bridge(Link{Bridge: Bridge{HelloTime: 300}}), bridge(Link{Bridge: Bridge{Priority: 4096}})
+	k.converge(before)
+	var claim LastApplied
+	if _, err := k.src.Reconcile(t.Context(), after, k.last, func(l LastApplied) error { claim = l; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	k.run("link set br0 type bridge hello_time 300") // half of it
+	k.last = claim
+	k.restart()
+	k.converge(bridge(Link{}))
+	if s := k.IP("-details", "link", "show", "dev", "br0"); !strings.Contains(s, " priority 32768 ") || !strings.Contains(s, "hello_time 200") {
+		t.Error(s)
+	}
+	k.settled(bridge(Link{}))
+	if len(k.last.links) != 1 {
+		t.Errorf("%+v", k.last.links)
+	}
+	k.last = claim
+	k.wantApplied(k.converge(State{}), "delete link br0 type bridge")
+	k.wantLinks()
+}
+
 // TestLinkPaste: what is planned can be pasted behind "ip".
 func TestLinkPaste(t *testing.T) {
 	k, other := newKernel(t, Options{}), newKernel(t, Options{})

@@ -20,11 +20,11 @@ type linkSurvey struct {
 	seenLinks map[int32]*seenLink // those that the state names, or that are ours
 
 	// What lasts for a pass.
-	linkRecords map[linkRecord]*ownedLink // what LastApplied has of what was made here
-	recorded    map[int32]bool            // the interfaces that this, or adjustment, has something on
-	madeLinks   map[int32]LinkKind        // made in it, or adopted
-	choices     map[int32]int32           // by desired link: the index that it is to get
-	adjustment  []adjustment              // what LastApplied has, and what was claimed since
+	linkRecords map[linkRecord]*Link // what LastApplied says was asked for of what was made here
+	recorded    map[int32]bool       // the interfaces that this, or adjustment, has something on
+	madeLinks   map[int32]LinkKind   // made in it, or adopted
+	choices     map[int32]int32      // by desired link: the index that it is to get
+	adjustment  []adjustment         // what LastApplied has, and what was claimed since
 }
 
 // linkRecord is what an interface that was made here is known by.
@@ -36,10 +36,11 @@ type linkRecord struct {
 // begin prepares for a pass that has to do with interfaces themselves.
 func (s *linkSurvey) begin(last *LastApplied) {
 	s.madeLinks, s.choices = make(map[int32]LinkKind), make(map[int32]int32)
-	s.linkRecords, s.recorded = make(map[linkRecord]*ownedLink, len(last.links)), make(map[int32]bool)
+	s.linkRecords, s.recorded = make(map[linkRecord]*Link, len(last.links)), make(map[int32]bool)
 	for i := range last.links {
 		r := &last.links[i]
-		s.linkRecords[linkRecord{r.Index, r.Kind}], s.recorded[r.Index] = r, true
+		at := linkRecord{r.Index, r.Kind}
+		s.linkRecords[at], s.recorded[r.Index] = r.Link.with(s.linkRecords[at]), true
 	}
 	for i := range last.adjusted {
 		s.recorded[last.adjusted[i].Index] = true
@@ -99,18 +100,31 @@ func (s *survey) ownsLink(l *seenLink) bool {
 	if kind, made := s.madeLinks[l.index]; made {
 		return kind == l.Kind
 	}
-	return s.recordOf(l) != nil
+	return s.lastOf(l) != nil
 }
 
-// recordOf gives what LastApplied has of an interface that was made here.
-func (s *survey) recordOf(l *seenLink) *ownedLink { return s.linkRecords[linkRecord{l.index, l.Kind}] }
-
 // lastOf gives what was asked for last of an interface that was made here, or nil.
-func (s *survey) lastOf(l *seenLink) *Link {
-	if r := s.recordOf(l); r != nil {
-		return &r.Link
+func (s *survey) lastOf(l *seenLink) *Link { return s.linkRecords[linkRecord{l.index, l.Kind}] }
+
+// with adds the settings of another record of the same interface, if there is one: after a crash, what was
+// applied is one and what was claimed is another, and what either asks for may be there.
+func (l *Link) with(other *Link) *Link {
+	if other == nil {
+		return l
 	}
-	return nil
+	both := *l
+	adopt(l.Kind.of().in(&both), l.Kind.of().in(other))
+	adopt(both.Port.settings(), other.Port.settings())
+	return &both
+}
+
+// adopt sets what is not asked for to what others have.
+func adopt(list, others []setting) {
+	for i, s := range list {
+		if !s.asked() && others[i].asked() {
+			s.set(others[i].value)
+		}
+	}
 }
 
 // indexOf gives the index of an interface that is there, or is about to be made; 0: neither.
