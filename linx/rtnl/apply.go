@@ -13,86 +13,126 @@ import (
 // needs several steps has half done when it is cut short.
 const chunk = 2048
 
-// shapingSteps is how many of apply's first steps are about interfaces themselves.
-const shapingSteps = 3
-
 var errShaped = errors.New("interfaces have changed, and were not looked at again")
 
-// apply carries out a plan: what is new in the order in which one thing needs another, then what is old in
-// reverse. The error says that it was cut short; what was not tried is pending by then.
+// stage is one kind of change: how it is made, and what a plan has of it.
+type stage struct {
+	do     func(*pass, context.Context, *difference) error
+	ops    func(*pass, *difference) []reconcile.Op
+	shapes bool // it is about interfaces themselves
+}
+
+// stages are in the order in which they are made: what is new as one thing needs another, then what is old in
+// reverse.
+var stages = [...]stage{
+	{(*pass).remakeLinks, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.remakes, func(o *oldLink) reconcile.Op { return op(Delete, o) })
+	}, true},
+	{(*pass).addLinks, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.newLinks, func(n *newLink) reconcile.Op { return p.linkOp(Create, n.at) })
+	}, true},
+	{(*pass).changeLinks, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.linkChanges, p.changeOp)
+	}, true},
+
+	{(*pass).replaceAddresses, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.swaps, func(s *swap) reconcile.Op { return p.addressOp(Update, s.at) })
+	}, false},
+	{(*pass).addAddresses, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) })
+	}, false},
+	{(*pass).updateAddresses, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.addressUpdates, func(u *addressUpdate) reconcile.Op { return p.addressOp(Update, u.at) })
+	}, false},
+	{(*pass).addNeighbors, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.newNeighbors, func(i *int32) reconcile.Op { return p.neighborOp(Create, *i) })
+	}, false},
+	{(*pass).updateNeighbors, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.neighborUpdates, func(i *int32) reconcile.Op { return p.neighborOp(Update, *i) })
+	}, false},
+	{(*pass).addObjects, func(p *pass, d *difference) []reconcile.Op {
+		return append(
+			opsOf(d.objectUpdates, func(i *int32) reconcile.Op { return p.objectOp(Update, *i) }),
+			opsOf(d.newObjects, func(i *int32) reconcile.Op { return p.objectOp(Create, *i) })...)
+	}, false},
+	{(*pass).addNexthops, func(p *pass, d *difference) []reconcile.Op {
+		return append(
+			opsOf(d.rehops, func(r *rehop) reconcile.Op { return op(Update, describeNexthop(r.id, r.to, p.name)) }),
+			opsOf(d.newHops, func(h *hop) reconcile.Op { return op(Create, describeHop(*h, p.name)) })...)
+	}, false},
+	{(*pass).addRoutes, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.newRoutes, func(i *int32) reconcile.Op { return p.routeOp(Create, *i) })
+	}, false},
+	{(*pass).updateRoutes, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.updates, func(u *update) reconcile.Op { return p.routeOp(Update, u.at) })
+	}, false},
+	{(*pass).addRules, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.newRules, func(i *int32) reconcile.Op { return p.ruleOp(Create, *i) })
+	}, false},
+
+	{(*pass).removeRules, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) })
+	}, false},
+	{(*pass).removeRoutes, func(p *pass, d *difference) []reconcile.Op {
+		certain := without(d.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
+		return opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) })
+	}, false},
+	{(*pass).removeNexthops, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) })
+	}, false},
+	{(*pass).removeObjects, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.oldObjects, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) })
+	}, false},
+	{(*pass).removeNeighbors, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) })
+	}, false},
+	{(*pass).removeAddresses, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) })
+	}, false},
+	{(*pass).restoreLinks, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.restores, p.changeOp)
+	}, false},
+	{(*pass).removeLinks, func(p *pass, d *difference) []reconcile.Op {
+		return opsOf(d.oldLinks, func(o *oldLink) reconcile.Op { return op(Delete, o) })
+	}, false},
+}
+
+// apply carries out a plan. Once interfaces were made or changed, the rest is left for after another look: what
+// it is about may have moved. The error says that it was cut short; what was not tried is pending by then.
 func (p *pass) apply(ctx context.Context, plan *difference) error {
-	steps := []func(context.Context, *difference) error{
-		p.remakeLinks, p.addLinks, p.changeLinks,
-		p.replaceAddresses, p.addAddresses, p.updateAddresses, p.addNeighbors, p.updateNeighbors,
-		p.addObjects, p.addNexthops, p.addRoutes, p.updateRoutes, p.addRules,
-		p.removeRules, p.removeRoutes, p.removeNexthops, p.removeObjects, p.removeNeighbors, p.removeAddresses,
-		p.restoreLinks, p.removeLinks,
-	}
 	defer p.explainSources(ctx)
 	p.report.Applied = slices.Grow(p.report.Applied, plan.size())
 	p.round.created = make([]int32, 0, len(plan.newRoutes)+len(plan.updates))
-	for n, step := range steps {
-		if err := step(ctx, plan); err != nil {
-			p.skip(plan, n+1, err)
-			return p.explain("changing what is there", err)
-		}
-		if n == shapingSteps-1 && p.round.shaped && p.shaping.rounds < maximumShapings {
+	for n, s := range stages {
+		if !s.shapes && p.round.shaped && stages[n-1].shapes && p.shaping.rounds < maximumShapings {
 			p.shaping.rounds++
-			p.skip(plan, n+1, errShaped)
+			p.skip(plan, stages[n:], errShaped)
 			return nil
+		}
+		if err := s.do(p, ctx, plan); err != nil {
+			p.skip(plan, stages[n+1:], err)
+			return p.explain("changing what is there", err)
 		}
 	}
 	return nil
 }
 
-// skip reports what the steps from the nth on would have done as pending. Each step does so itself for its
-// own.
-func (p *pass) skip(plan *difference, n int, err error) {
-	for _, ops := range plan.steps(p)[n:] {
-		for _, op := range ops {
+// skip reports what stages that were not tried would have done as pending. One that was cut short does so itself for its own.
+func (p *pass) skip(plan *difference, untried []stage, err error) {
+	for _, s := range untried {
+		for _, op := range s.ops(p, plan) {
 			p.skipped(op, err)
 		}
 	}
 }
 
 // ops lists what a plan does, in order.
-func (plan *difference) ops(p *pass) []reconcile.Op {
+func (p *pass) ops(plan *difference) []reconcile.Op {
 	var all []reconcile.Op
-	for _, ops := range plan.steps(p) {
-		all = append(all, ops...)
+	for _, s := range stages {
+		all = append(all, s.ops(p, plan)...)
 	}
 	return all
-}
-
-// steps lists it by the steps of apply.
-func (plan *difference) steps(p *pass) [][]reconcile.Op {
-	steps := make([][]reconcile.Op, 0, 21)
-	step := func(lists ...[]reconcile.Op) { steps = append(steps, slices.Concat(lists...)) }
-	step(opsOf(plan.remakes, func(o *oldLink) reconcile.Op { return op(Delete, o) }))
-	step(opsOf(plan.newLinks, func(n *newLink) reconcile.Op { return p.linkOp(Create, n.at) }))
-	step(opsOf(plan.linkChanges, p.changeOp))
-	step(opsOf(plan.swaps, func(s *swap) reconcile.Op { return p.addressOp(Update, s.at) }))
-	step(opsOf(plan.newAddresses, func(i *int32) reconcile.Op { return p.addressOp(Create, *i) }))
-	step(opsOf(plan.addressUpdates, func(u *addressUpdate) reconcile.Op { return p.addressOp(Update, u.at) }))
-	step(opsOf(plan.newNeighbors, func(i *int32) reconcile.Op { return p.neighborOp(Create, *i) }))
-	step(opsOf(plan.neighborUpdates, func(i *int32) reconcile.Op { return p.neighborOp(Update, *i) }))
-	step(opsOf(plan.objectUpdates, func(i *int32) reconcile.Op { return p.objectOp(Update, *i) }),
-		opsOf(plan.newObjects, func(i *int32) reconcile.Op { return p.objectOp(Create, *i) }))
-	step(opsOf(plan.rehops, func(r *rehop) reconcile.Op { return op(Update, describeNexthop(r.id, r.to, p.name)) }),
-		opsOf(plan.newHops, func(h *hop) reconcile.Op { return op(Create, describeHop(*h, p.name)) }))
-	step(opsOf(plan.newRoutes, func(i *int32) reconcile.Op { return p.routeOp(Create, *i) }))
-	step(opsOf(plan.updates, func(u *update) reconcile.Op { return p.routeOp(Update, u.at) }))
-	step(opsOf(plan.newRules, func(i *int32) reconcile.Op { return p.ruleOp(Create, *i) }))
-	step(opsOf(plan.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) }))
-	certain := without(plan.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
-	step(opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) }))
-	step(opsOf(plan.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
-	step(opsOf(plan.oldObjects, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) }))
-	step(opsOf(plan.oldNeighbors, func(n *seenNeighbor) reconcile.Op { return op(Delete, p.oldNeighbor(n)) }))
-	step(opsOf(plan.oldAddresses, func(a *address) reconcile.Op { return op(Delete, p.oldAddress(a)) }))
-	step(opsOf(plan.restores, p.changeOp))
-	step(opsOf(plan.oldLinks, func(o *oldLink) reconcile.Op { return op(Delete, o) }))
-	return steps
 }
 
 func opsOf[T any](list []T, op func(*T) reconcile.Op) []reconcile.Op {

@@ -172,7 +172,7 @@ func (p *pass) postpone(plan *difference, err error) {
 		said[f.Op.Object] = f.Err // a pointer, which is the same each time where it points into the desired state
 	}
 	p.report.Failed, p.report.Pending = plan.failed, plan.pending
-	for _, op := range plan.ops(p) {
+	for _, op := range p.ops(plan) {
 		p.report.Pending = append(p.report.Pending, reconcile.Failure{Op: op, Err: cmp.Or(said[op.Object], err)})
 	}
 }

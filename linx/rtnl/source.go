@@ -134,7 +134,7 @@ func (s *Source) Plan(ctx context.Context, desired State, last LastApplied) ([]r
 		s.disconnect()
 		return nil, err
 	}
-	return plan.ops(p), nil
+	return p.ops(plan), nil
 }
 
 // preparation makes a pass, once the source is open.
