@@ -117,7 +117,8 @@ func (p *pass) apply(ctx context.Context, plan *difference) error {
 	return nil
 }
 
-// skip reports what stages that were not tried would have done as pending. One that was cut short does so itself for its own.
+// skip reports what stages that were not tried would have done as pending. One that was cut short does so
+// itself for its own.
 func (p *pass) skip(plan *difference, untried []stage, err error) {
 	for _, s := range untried {
 		for _, op := range s.ops(p, plan) {
