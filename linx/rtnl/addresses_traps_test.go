@@ -324,3 +324,21 @@ func TestAddressFight(t *testing.T) {
 		}
 	}
 }
+
+// TestNetworkOutlives: the route to the network of an IPv6 address that begins to count down does not expire
+// before the address.
+func TestNetworkOutlives(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := State{Addresses: []Address{on("v0", "2001:db8::2/64")}}
+	k.converge(state)
+	finite := State{Addresses: slices.Clone(state.Addresses)}
+	finite.Addresses[0].ValidLifetime = hour
+	for range 2 {
+		k.wantApplied(k.converge(finite), "update "+finite.Addresses[0].String())
+		k.settled(finite)
+		if got := k.run("-6 route get 2001:db8::9"); !strings.Contains(got, "dev v0") {
+			t.Error(got)
+		}
+		k.converge(state)
+	}
+}

@@ -91,7 +91,11 @@ func (p *pass) updateAddresses(ctx context.Context, plan *difference) error {
 
 // updateOn changes addresses of one interface.
 func (p *pass) updateOn(ctx context.Context, list []addressUpdate) error {
-	skip := func(u *addressUpdate, err error) { p.skipped(p.addressOp(Update, u.at), err) }
+	skip := func(u *addressUpdate, err error) {
+		if !u.again {
+			p.skipped(p.addressOp(Update, u.at), err)
+		}
+	}
 	now, _, err := p.lookOnceMore(ctx, list[0].old.link)
 	if err != nil {
 		for i := range list {
@@ -105,6 +109,12 @@ func (p *pass) updateOn(ctx context.Context, list []addressUpdate) error {
 		p.round.again = p.round.again || moved
 		return moved
 	})
+	for i := len(list) - 1; i >= 0; i-- {
+		if u := list[i]; u.expires() {
+			u.again = true
+			list = slices.Insert(list, i+1, u)
+		}
+	}
 	return p.send(ctx, len(list),
 		func(b *rtnetlink.Batch, k int) {
 			a := list[k].to
@@ -114,6 +124,9 @@ func (p *pass) updateOn(ctx context.Context, list []addressUpdate) error {
 		},
 		func(k int, err error) {
 			u := &list[k]
+			if u.again {
+				return
+			}
 			if gone(err) {
 				p.round.again = true
 				return

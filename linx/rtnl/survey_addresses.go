@@ -26,6 +26,13 @@ type addressUpdate struct {
 	old, to address
 	mine    bool
 	renewal bool // it is as desired, and counts down
+	again   bool // the same once more
+}
+
+// expires says that an IPv6 address of a network begins to count down. Linux 6.18 lets the route to the network
+// expire at once then (modify_prefix_route), and right when it is told again.
+func (u *addressUpdate) expires() bool {
+	return u.to.v6 && !u.to.is(unix.IFA_F_NOPREFIXROUTE) && u.old.valid == forever && u.to.valid != forever
 }
 
 func (s *survey) seeAddress(a *address) {
