@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -200,6 +201,8 @@ func (a *Address) fault4() error {
 		return fmt.Errorf("broadcast %v is no IPv4 address; for none, leave it out", brd)
 	case len(a.Label) >= unix.IFNAMSIZ:
 		return fmt.Errorf("label %q has %d bytes; at most %d are possible", a.Label, len(a.Label), unix.IFNAMSIZ-1)
+	case !utf8.ValidString(a.Label): // the kernel would take it, JSON would not
+		return fmt.Errorf("label %q is no UTF-8", a.Label)
 	case strings.ContainsFunc(a.Label, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("label %q holds white space or control characters; one such as %s:www would do", a.Label, a.Interface)
 	}

@@ -32,11 +32,24 @@ type ConflictError struct {
 
 // Error gives all three in words.
 func (e *ConflictError) Error() string {
-	s := "conflict: the place is held by " + e.Holder.String() + ", " + protocolName(e.Protocol)
+	s := "conflict: the place is held by " + e.Holder.String()
+	if _, address := e.Holder.(Address); address {
+		s += ", " + addressProtocolName(e.Protocol)
+	} else if e.Protocol != 0 {
+		s += ", " + protocolName(e.Protocol)
+	}
 	if e.Reason != "" {
 		s += ": " + e.Reason
 	}
 	return s
+}
+
+// addressProtocolName knows the names that if_addr.h has, for addresses that the kernel makes.
+func addressProtocolName(p int) string {
+	if name := [...]string{1: "kernel_lo", 2: "kernel_ra", 3: "kernel_ll"}; 0 < p && p < len(name) {
+		return "of protocol " + strconv.Itoa(p) + " (" + name[p] + ")"
+	}
+	return protocolName(p)
 }
 
 // protocolName follows rtnetlink.h and /etc/iproute2/rt_protos.

@@ -216,3 +216,17 @@ func TestAdoptBehindSimilar(t *testing.T) {
 		}
 	}
 }
+
+func TestConflictErrorNamesTheMaker(t *testing.T) {
+	for want, e := range map[string]ConflictError{
+		"held by address 10.0.0.2/24 dev v0, of no protocol":             {Holder: on("v0", "10.0.0.2/24")},
+		"held by address ::1/128 dev lo, of protocol 1 (kernel_lo)":      {Holder: on("lo", "::1/128"), Protocol: 1},
+		"held by address 10.0.0.2/24 dev v0, of protocol 16 (dhcp): why": {Holder: on("v0", "10.0.0.2/24"), Protocol: 16, Reason: "why"},
+		"held by route blackhole 10.0.0.0/8, of protocol 1 (redirect)":   {Holder: Route{Dst: pfx("10.0.0.0/8"), Type: Blackhole}, Protocol: 1},
+		"held by link br0 type bridge: it differs in mtu":                {Holder: described("link br0 type bridge"), Reason: "it differs in mtu"},
+	} {
+		if got := e.Error(); !strings.HasSuffix(got, want) {
+			t.Errorf("%q does not end with %q", got, want)
+		}
+	}
+}

@@ -188,9 +188,11 @@ func (f *fights) hold(plan *difference, x *index, begun []bool, now time.Time) {
 	plan.linkChanges = without(plan.linkChanges, func(c linkChange) bool { return held(Update, place{aLink, c.at}, "") })
 	plan.newAddresses = without(plan.newAddresses, func(i int32) bool { return held(Create, place{anAddress, i}, "") })
 	plan.addressUpdates = without(plan.addressUpdates, func(u addressUpdate) bool {
-		return !u.renewal && held(Update, place{anAddress, u.at}, protocolName(int(u.old.protocol)))
+		return !u.renewal && held(Update, place{anAddress, u.at}, addressProtocolName(int(u.old.protocol)))
 	})
-	plan.swaps = without(plan.swaps, func(s swap) bool { return held(Update, place{anAddress, s.at}, protocolName(int(s.old.protocol))) })
+	plan.swaps = without(plan.swaps, func(s swap) bool {
+		return held(Update, place{anAddress, s.at}, addressProtocolName(int(s.old.protocol)))
+	})
 	plan.newObjects = without(plan.newObjects, func(i int32) bool { return held(Create, place{aNexthop, i}, "") })
 	plan.objectUpdates = without(plan.objectUpdates, func(i int32) bool { return held(Update, place{aNexthop, i}, "") })
 	plan.newRoutes = without(plan.newRoutes, func(i int32) bool { return held(Create, place{aRoute, i}, "") })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -121,7 +122,7 @@ func (r *Route) metricFault() error {
 		return errors.New("CongCtlLock without CongCtl; name the algorithm, such as cubic")
 	case len(r.CongCtl) >= maximumAlgorithm:
 		return fmt.Errorf("CongCtl %q has %d bytes; at most %d are possible", r.CongCtl, len(r.CongCtl), maximumAlgorithm-1)
-	case strings.ContainsAny(r.CongCtl, "\x00 \t\n"):
+	case strings.ContainsAny(r.CongCtl, "\x00 \t\n"), !utf8.ValidString(r.CongCtl):
 		return fmt.Errorf("no congestion control algorithm can be named %q", r.CongCtl)
 	case int(r.Preference) >= len(preferences):
 		return fmt.Errorf("no preference: %v; the constants from PreferenceMedium to PreferenceHigh are", r.Preference)
