@@ -60,6 +60,7 @@ var stages = [...]stage{
 			opsOf(d.rehops, func(r *rehop) reconcile.Op { return op(Update, describeNexthop(r.id, r.to, p.name)) }),
 			opsOf(d.newHops, func(h *hop) reconcile.Op { return op(Create, describeHop(*h, p.name)) })...)
 	}, false},
+	{(*pass).removeUnsure, func(*pass, *difference) []reconcile.Op { return nil }, false}, // tried, but no plan
 	{(*pass).addRoutes, func(p *pass, d *difference) []reconcile.Op {
 		return opsOf(d.newRoutes, func(i *int32) reconcile.Op { return p.routeOp(Create, *i) })
 	}, false},
@@ -74,8 +75,7 @@ var stages = [...]stage{
 		return opsOf(d.oldRules, func(r *rule) reconcile.Op { return op(Delete, oldRule(r)) })
 	}, false},
 	{(*pass).removeRoutes, func(p *pass, d *difference) []reconcile.Op {
-		certain := without(d.oldRoutes, func(f found) bool { return f.doubt }) // the rest is tried, but no plan
-		return opsOf(certain, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) })
+		return opsOf(d.oldRoutes, func(f *found) reconcile.Op { return op(Delete, p.oldRoute(f)) })
 	}, false},
 	{(*pass).removeNexthops, func(p *pass, d *difference) []reconcile.Op {
 		return opsOf(d.oldHops, func(o *nexthop) reconcile.Op { return op(Delete, o.describe(p.name)) })

@@ -79,9 +79,20 @@ func (p *pass) doneRoute(verb reconcile.Verb, i int32, err error) {
 	p.done(p.routeOp(verb, i), err)
 }
 
+// removeUnsure deletes what is ours after all of the next hops that only may be. It comes before anything
+// new: a new one of the same gateway would be ours, and be deleted in their stead.
+func (p *pass) removeUnsure(ctx context.Context, plan *difference) error {
+	return p.dropRoutes(ctx, plan.unsureRoutes, func(int, error) {})
+}
+
 // removeRoutes deletes ours that are not desired, each by everything that tells it from others.
 func (p *pass) removeRoutes(ctx context.Context, plan *difference) error {
-	old := plan.oldRoutes
+	return p.dropRoutes(ctx, plan.oldRoutes, func(k int, err error) {
+		p.skipped(op(Delete, p.oldRoute(&plan.oldRoutes[k])), err)
+	})
+}
+
+func (p *pass) dropRoutes(ctx context.Context, old []found, skipped func(int, error)) error {
 	return p.send(ctx, len(old),
 		func(b *rtnetlink.Batch, k int) { dropRoute(b, &old[k].route, old[k].hops) },
 		func(k int, err error) {
@@ -91,11 +102,7 @@ func (p *pass) removeRoutes(ctx context.Context, plan *difference) error {
 			}
 			p.done(op(Delete, p.oldRoute(&old[k])), err)
 		},
-		func(k int, err error) {
-			if !old[k].doubt {
-				p.skipped(op(Delete, p.oldRoute(&old[k])), err)
-			}
-		})
+		skipped)
 }
 
 // lost is for a route that was not there any more, or not ours after all.

@@ -163,9 +163,7 @@ func (p *pass) ownedRoutes() routeList {
 	l.more = more
 	for _, list := range [][]found{s.left, s.extra} {
 		for i := range list {
-			if f := &list[i]; !f.doubt {
-				l.more = append(l.more, f.describe(p.name))
-			}
+			l.more = append(l.more, list[i].describe(p.name))
 		}
 	}
 	return l

@@ -20,6 +20,7 @@ type difference struct {
 	oldObjects      []nexthop // ours, not desired
 	newHops         []hop     // that automatic nexthop objects are needed for
 	rehops          []rehop
+	unsureRoutes    []found // not desired, and perhaps ours
 	newRoutes       []int32
 	updates         []update
 	oldRoutes       []found   // ours, not desired
@@ -49,7 +50,7 @@ type update struct {
 // size is how many changes there are to make.
 func (d *difference) size() int {
 	return len(d.newAddresses) + len(d.addressUpdates) + len(d.swaps) + len(d.oldAddresses) +
-		len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
+		len(d.unsureRoutes) + len(d.newRoutes) + len(d.updates) + len(d.oldRoutes) +
 		len(d.newNeighbors) + len(d.neighborUpdates) + len(d.oldNeighbors) +
 		len(d.newRules) + len(d.oldRules) +
 		len(d.remakes) + len(d.newLinks) + len(d.linkChanges) + len(d.restores) + len(d.oldLinks) +
@@ -61,9 +62,7 @@ func (d *difference) size() int {
 func (d *difference) changes() bool { return d.size() > 0 }
 
 // guesses says that all there is to do is to delete what may be another's.
-func (d *difference) guesses() bool {
-	return d.size() == len(d.oldRoutes) && !slices.ContainsFunc(d.oldRoutes, func(f found) bool { return !f.doubt })
-}
+func (d *difference) guesses() bool { return d.size() == len(d.unsureRoutes) }
 
 // converged says that there is nothing to do, to wait for or to complain about.
 func (d *difference) converged() bool { return !d.changes() && len(d.failed)+len(d.pending) == 0 }
@@ -84,7 +83,7 @@ func (s *survey) diff(policy ConflictPolicy, owns func(*address) bool, name name
 }
 
 func (s *survey) diffRoutes(d *difference, policy ConflictPolicy, name namer) {
-	d.oldRoutes = s.left
+	d.oldRoutes, d.unsureRoutes = s.left, s.unsure
 	if s.missing == [2]int{} && len(s.extra) == 0 && len(s.theirs) == 0 {
 		return
 	}

@@ -141,10 +141,12 @@ func (p *pass) compare(ctx context.Context) (*difference, error) {
 		p.name(plan.oldNeighbors[i].link)
 		p.name(plan.oldNeighbors[i].to.via)
 	}
-	for i := range plan.oldRoutes {
-		p.name(plan.oldRoutes[i].link)
-		for _, h := range plan.oldRoutes[i].hops {
-			p.name(h.link)
+	for _, list := range [][]found{plan.oldRoutes, plan.unsureRoutes} {
+		for i := range list {
+			p.name(list[i].link)
+			for _, h := range list[i].hops {
+				p.name(h.link)
+			}
 		}
 	}
 	for i := range plan.oldHops {

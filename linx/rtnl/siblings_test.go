@@ -93,6 +93,26 @@ func TestSiblingBehindOurs(t *testing.T) {
 	k.wantApplied(k.pass(state), "delete route 2001:db8:1::/48 via 2001:db8::8 dev v0 metric 5")
 }
 
+// TestTwinBehindOurs: ours comes to differ in its Encap alone from another's behind it. The kernel does not
+// look at that when it deletes, and the other's may be ours by all that it shows.
+func TestTwinBehindOurs(t *testing.T) {
+	k := newKernel(t, Options{})
+	state := State{
+		Addresses: []Address{on("v0", "2001:db8::2/64")},
+		Routes:    []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5}},
+	}
+	encaps := k.encaps(t, "IPv6")
+	k.converge(state)
+	k.run("-6 route append 2001:db8:1::/48 via 2001:db8::7 metric 5 proto static")
+	state.Routes = []Route{{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::7"), Metric: 5, Encap: encaps[0]}}
+	k.wantApplied(k.converge(state), "update "+state.Routes[0].String())
+	k.settled(state)
+	k.converge(State{})
+	if got := k.ipRoutes("main"); !slices.Equal(got, []string{"2001:db8:1::/48 gateway 2001:db8::7 dev v0 metric 5 protocol static"}) {
+		t.Error(got)
+	}
+}
+
 // TestAdoptSomeWays: of several ways that others have, those become ours that can, and the rest is enough as
 // it is. The kernel makes all ways of a request or none, so one that is there must not be in it.
 func TestAdoptSomeWays(t *testing.T) {

@@ -62,6 +62,22 @@ func TestPlaceTaken(t *testing.T) {
 	}
 }
 
+// TestSiblingGone: a next hop that may be ours was another's, and has gone by the time that ours of the same
+// gateway is made. That is not deleted in its stead.
+func TestSiblingGone(t *testing.T) {
+	k := newKernel(t, Options{})
+	from := Route{Dst: pfx("2001:db8:1::/48"), Gateway: ipa("2001:db8::1"), Metric: 5, MTU: 1400}
+	to := Route{Dst: from.Dst, Gateway: ipa("2001:db8::9"), Metric: 5}
+	k.converge(State{Addresses: []Address{on("v0", "2001:db8::2/64")}, Routes: []Route{from}})
+	k.run("-6 route append 2001:db8:1::/48 via 2001:db8::9 metric 5 proto static")
+	k.stale(State{Addresses: []Address{on("v0", "2001:db8::2/64")}, Routes: []Route{to}}, func() {
+		k.run("-6 route del 2001:db8:1::/48 via 2001:db8::9 metric 5 proto static")
+	})
+	if got := k.ipRoutes("main"); !slices.Equal(got, []string{"2001:db8:1::/48 gateway 2001:db8::9 dev v0 metric 5 protocol 76"}) {
+		t.Error(got)
+	}
+}
+
 // TestCreateLoses: who is faster has the place.
 func TestCreateLoses(t *testing.T) {
 	k := newKernel(t, Options{})

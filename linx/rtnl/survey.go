@@ -32,7 +32,8 @@ type survey struct {
 	ways    []standing         // by position in want.ways; of IPv6 routes alone
 	missing [2]int             // desired routes not in place, by family
 	extra   []found            // ours, in the place of a desired one, but not as desired
-	left    []found            // ours, not desired; or in doubt
+	left    []found            // ours, not desired
+	unsure  []found            // not desired, and perhaps ours
 	theirs  []found            // another's, in the place of a desired one; not complete unless read unfiltered
 	asked   map[askedKey]route // of LastApplied
 	made    map[askedKey]route // of this pass: IPv6 updates
@@ -91,7 +92,7 @@ func (s *survey) reset() {
 	s.places = zeroed(s.places, len(s.want.addresses))
 	s.routes = zeroed(s.routes, len(s.want.routes))
 	s.ways = zeroed(s.ways, len(s.want.ways))
-	s.extra, s.left, s.theirs, s.asked = nil, nil, nil, nil
+	s.extra, s.left, s.unsure, s.theirs, s.asked = nil, nil, nil, nil, nil
 	s.nexthops.reset()
 	s.objects, s.oldObjects = zeroed(s.objects, len(s.want.nexthops)), nil
 	s.next, s.missing, s.reread = 0, s.want.count, false
@@ -220,7 +221,11 @@ func (s *survey) see(f *found, own bool) {
 		s.nexthops.lead(f.object, s.destined(f.at))
 	}
 	if f.at < 0 {
-		s.left = append(s.left, f.kept())
+		if f.doubt {
+			s.unsure = append(s.unsure, f.kept())
+		} else {
+			s.left = append(s.left, f.kept())
+		}
 		return
 	}
 	f.right = s.right(f, own)
@@ -239,7 +244,7 @@ func (s *survey) see(f *found, own bool) {
 			s.theirs = append(s.theirs, f.kept())
 		}
 	case f.doubt: // a foreign one does no harm to ours, nor does the attempt to delete it
-		s.left = append(s.left, f.kept())
+		s.unsure = append(s.unsure, f.kept())
 		s.theirs = append(s.theirs, f.kept())
 	case own:
 		s.extra = append(s.extra, f.kept())
