@@ -145,7 +145,7 @@ func (p *pass) ownership() LastApplied {
 
 func (p *pass) ownedRoutes() routeList {
 	s := p.survey
-	l := routeList{all: p.want.state.Routes}
+	l := routeList{all: p.want.state.Routes, but: make([]int32, 0, s.missing[0]+s.missing[1])}
 	var more []Route
 	for i, r := range s.routes {
 		if r == ours {
@@ -160,7 +160,7 @@ func (p *pass) ownedRoutes() routeList {
 		l = routeList{}
 	}
 	slices.Sort(l.but)
-	l.more = more
+	l.more = slices.Grow(more, len(s.left)+len(s.extra))
 	for _, list := range [][]found{s.left, s.extra} {
 		for i := range list {
 			l.more = append(l.more, list[i].describe(p.name))
