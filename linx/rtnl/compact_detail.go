@@ -33,6 +33,9 @@ func intern(d *detail) unique.Handle[detail] {
 
 // packDetail gives what of r is detail.
 func packDetail(r *Route) unique.Handle[detail] {
+	if r.plain() && !r.Source.IsValid() {
+		return unique.Handle[detail]{}
+	}
 	d := detail{source: packIP(r.Source), metrics: r.metrics(), preference: preferences[r.Preference].kernel}
 	copy(d.algorithm[:], r.CongCtl)
 	return intern(&d)

@@ -108,3 +108,19 @@ func TestPreferenceText(t *testing.T) {
 		t.Error(Preference(9), err)
 	}
 }
+
+// TestPlain: each thing that makes a route less than plain does so by itself.
+func TestPlain(t *testing.T) {
+	if r := (Route{Dst: pfx("10.0.0.0/8"), Interface: "v0", Source: ipa("10.0.0.1"), Metric: 7}); !r.plain() {
+		t.Error("a route without metrics is not plain")
+	}
+	for _, r := range []Route{
+		{MTU: 1}, {MTULock: true}, {AdvMSS: 1}, {Window: 1}, {InitCwnd: 1}, {InitRwnd: 1}, {SSThresh: 1}, {Reordering: 1},
+		{RTOMin: 1}, {HopLimit: 1}, {QuickACK: true}, {ECN: true}, {TCPUsecTS: true}, {CongCtl: "reno"}, {CongCtlLock: true},
+		{FastOpenNoCookie: true}, {Preference: PreferenceLow},
+	} {
+		if r.plain() {
+			t.Errorf("plain: %+v", r)
+		}
+	}
+}
