@@ -158,7 +158,8 @@ func TestOneAmongMany(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		r = k.pass(state)
 		runtime.ReadMemStats(&after)
-		if bytes := after.TotalAlloc - before.TotalAlloc; len(r.Applied) == 0 && bytes > 64<<10 {
+		// 8,000 routes are 2 MB; some buffers come anew, as a pool drops them at will under the race detector.
+		if bytes := after.TotalAlloc - before.TotalAlloc; len(r.Applied) == 0 && bytes > 256<<10 {
 			t.Errorf("a pass that changes nothing took %d bytes", bytes)
 		}
 	}
