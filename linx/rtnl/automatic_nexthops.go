@@ -80,13 +80,16 @@ func (s *survey) destined(i int32) hop {
 
 // objectOf gives the id of the object that the desired route i is to use: 0 for none.
 func (s *survey) objectOf(i int32) uint32 {
-	if id := s.want.routes[i].object; id != 0 || !s.nexthops.wanted {
-		return id // inlined, as it is asked for each route
+	if !s.want.follows && !s.nexthops.wanted {
+		return 0 // inlined, as it is asked for each route
 	}
 	return s.findObject(i)
 }
 
 func (s *survey) findObject(i int32) uint32 {
+	if id := s.want.routes[i].object; id != 0 || !s.nexthops.wanted {
+		return id
+	}
 	h, ok := s.hopOf(i)
 	if !ok {
 		return 0

@@ -205,7 +205,8 @@ func (want *route) is(seen *route, link int32) bool {
 
 // alike says whether seen, of the same identity, is what want asks for but for where it leads.
 func (want *route) alike(seen *route) bool {
-	return !seen.strange && seen.kind == want.kind && seen.scope == want.scope && want.agrees(seen)
+	return !seen.strange && seen.kind == want.kind && seen.scope == want.scope &&
+		(seen.detail == want.detail || want.agrees(seen))
 }
 
 // hits says whether the kernel, asked to delete r, would take other, of the same identity, for it. It takes

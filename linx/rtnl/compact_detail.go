@@ -53,7 +53,7 @@ func (r *route) unpackDetail(u *Route) {
 // agrees says whether seen has the detail that want asks for, and no other. What the kernel fills in is what
 // a router advertises of itself: a hop limit, an MTU, a preference.
 func (want *route) agrees(seen *route) bool {
-	if seen.detail == want.detail || seen.protocol != unix.RTPROT_RA {
+	if seen.protocol != unix.RTPROT_RA {
 		return seen.detail == want.detail
 	}
 	asked, has := want.details(), seen.details()

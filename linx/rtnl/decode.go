@@ -94,7 +94,9 @@ func (d *routeDecoder) decode(body []byte, r *route) bool {
 		}
 		r.detail = d.handle
 	}
-	d.settle(r)
+	if len(d.hops) > 0 || r.object != 0 {
+		d.settle(r)
+	}
 	return true
 }
 
