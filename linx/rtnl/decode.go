@@ -144,7 +144,7 @@ func (d *routeDecoder) decodeHops(b []byte, r *route) {
 // wrap notes an encapsulation of h, a next hop of r. The kernel sends its kind after it.
 func (d *routeDecoder) wrap(h *hop, kind uint16, raw []byte, r *route) {
 	h.encap = d.encap.decode(kind, raw)
-	if !r.v6 && h.encap.Value().unknown {
+	if !r.v6 && h.encap != (unique.Handle[encap]{}) && h.encap.Value().unknown {
 		r.strange = true // to delete it, one has to name it
 	}
 }
