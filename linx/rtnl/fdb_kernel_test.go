@@ -346,19 +346,7 @@ func TestFDBMeanwhile(t *testing.T) {
 	state := State{Neighbors: []Neighbor{{Interface: "v0", LinkAddr: mac(1), State: Static, FDB: FDB{Of: Master}}}}
 	during := func(state State, command string) Report {
 		t.Helper()
-		once := false
-		r, err := k.src.Reconcile(t.Context(), state, k.last, func(LastApplied) error {
-			if !once {
-				k.bridge(command)
-			}
-			once = true
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.last = r.LastApplied
-		return r
+		return k.during(state, func() { k.bridge(command) })
 	}
 	theirs := "fdb 02:00:00:00:00:01 dev v0 master permanent"
 	if r := during(state, "fdb add 02:00:00:00:00:01 dev v0 master permanent"); len(r.Failed) != 1 || len(r.Applied) != 0 {

@@ -199,19 +199,7 @@ func TestLinkMeanwhile(t *testing.T) {
 	k := newKernel(t, Options{})
 	during := func(state State, command string) Report {
 		t.Helper()
-		once := false
-		r, err := k.src.Reconcile(t.Context(), state, k.last, func(LastApplied) error {
-			if !once {
-				k.run(command)
-			}
-			once = true
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.last = r.LastApplied
-		return r
+		return k.during(state, func() { k.run(command) })
 	}
 	if r := during(bridge(Link{MTU: 1400}), "link add br0 type bridge"); len(r.Failed) != 1 || len(r.Applied) != 0 {
 		t.Error(show(r))

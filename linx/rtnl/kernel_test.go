@@ -264,3 +264,21 @@ func (k *kernel) protocols(table int, dst string) []int {
 	}
 	return out
 }
+
+// during runs a pass in the middle of which, once it has observed and claims, another does something.
+func (k *kernel) during(state State, do func()) Report {
+	k.t.Helper()
+	once := false
+	r, err := k.src.Reconcile(k.t.Context(), state, k.last, func(LastApplied) error {
+		if !once {
+			do()
+		}
+		once = true
+		return nil
+	})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.last = r.LastApplied
+	return r
+}

@@ -307,19 +307,7 @@ func TestNeighborMeanwhile(t *testing.T) {
 	state := State{Neighbors: everyNeighbor().Neighbors[:1]}
 	during := func(state State, command string) Report {
 		t.Helper()
-		once := false
-		r, err := k.src.Reconcile(t.Context(), state, k.last, func(LastApplied) error {
-			if !once {
-				k.run(command)
-			}
-			once = true
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		k.last = r.LastApplied
-		return r
+		return k.during(state, func() { k.run(command) })
 	}
 	theirs := "10.0.0.5 dev v0 lladdr 02:00:00:00:00:99 PERMANENT"
 	if r := during(state, "neighbor add 10.0.0.5 lladdr 02:00:00:00:00:99 dev v0"); len(r.Failed) != 1 || len(r.Applied) != 0 {
